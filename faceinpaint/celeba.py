@@ -1,0 +1,200 @@
+"""CelebA, or any other images: split into training, validation and test faces, decoded once, kept as arrays on disk.
+
+Preparing cuts the centre square of every image (178x178 of CelebA's 178x218) and resamples it by area, once. The
+result, `data/cache/<source>-<size>`, is memory-mapped from then on. No TensorFlow at import.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from faceinpaint import sources
+from faceinpaint.config import Config, UserError
+from faceinpaint.decoding import MOST_UNREADABLE, write_part
+from faceinpaint.partition import CELEBA_HOME, PARTS, split
+from faceinpaint.sources import Source
+
+CODE_VERSION = 1  # raise it whenever the prepared pixels, the split or the files change
+CELEBA_SIDE = 178  # the whole width of CelebA's aligned images
+
+PAPER = Config()
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Prepared faces, RGB uint8 [N, side, side, 3], memory-mapped read-only: nothing is loaded until it is used.
+
+    Attributes:
+        folder: where the arrays lie.
+        train: side min(2 * size, 178) for CelebA, so that a random framing can be cut; 2 * size for other images.
+        validation, test: side 178 for CelebA, its original pixels; 2 * size for other images.
+        names: part → file names, in the arrays' order.
+        description: one line: what was found, and how many.
+    """
+
+    folder: Path
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    names: dict[str, list[str]]
+    description: str
+
+
+def _asked(config: Config) -> dict[str, int]:
+    return {part: getattr(config, f"{part}_images") for part in PARTS}
+
+
+def _sides(source: Source, config: Config) -> dict[str, int]:
+    side = 2 * config.size
+    if not source.is_celeba:
+        return dict.fromkeys(PARTS, side)
+    return {"train": min(side, CELEBA_SIDE), "validation": CELEBA_SIDE, "test": CELEBA_SIDE}
+
+
+def _check_batch(train_count: int, source: Source, config: Config) -> None:
+    if train_count < config.batch_size:
+        raise UserError(
+            f"{source.title}: {train_count} training images: too few for one batch of {config.batch_size}; "
+            "add images or lower batch_size"
+        )
+
+
+def _check_rejects(rejects: list[str], planned: int, source: Source, folder: Path) -> None:
+    if len(rejects) > MOST_UNREADABLE * planned:
+        listed = folder.with_name(f"{folder.name}-rejects.txt")
+        listed.write_text("".join(f"{name}\n" for name in rejects))
+        raise UserError(
+            f"{source.title}: {len(rejects)} of {planned} images cannot be read, over {MOST_UNREADABLE:.0%}; "
+            f"{listed} lists them: remove them or get the source again"
+        )
+
+
+def _check_room(needed: int, folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise UserError(
+            f"{folder}: preparing needs {needed / 1e9:.1f} GB of disk, {free / 1e9:.1f} GB are free; free some"
+        )
+
+
+def _publish(built: Path, folder: Path) -> None:
+    """Puts the finished folder `built` in the place of `folder`, whatever other processes put there meanwhile."""
+    while True:
+        try:
+            return os.replace(built, folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+            old = tempfile.mkdtemp(dir=built.parent)
+            try:
+                os.replace(folder, old)
+            except FileNotFoundError:  # another process has just moved it away
+                continue
+
+
+def _build(folder: Path, source: Source, config: Config, manifest: dict) -> None:
+    """Decodes everything into a temporary folder beside `folder`, then puts it in place."""
+    parts, sides = split(source.names, source.partition), _sides(source, config)
+    counts = {part: min(len(parts[part]), asked) for part, asked in _asked(config).items()}
+    _check_batch(counts["train"], source, config)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _check_room(sum(counts[part] * sides[part] ** 2 * 3 for part in PARTS), folder.parent)
+    names, rejects, planned = {}, [], sum(counts.values())
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
+        built = Path(temporary, "faces")
+        built.mkdir()
+        with tqdm(total=planned, desc=f"preparing {source.label}", unit="face", disable=None) as progress:
+            for part in PARTS:
+                path = built / f"{part}.npy"
+                names[part] = write_part(path, source, parts[part], counts[part], sides[part], rejects, progress)
+                _check_rejects(rejects, planned, source, folder)
+        (built / "names.json").write_text(json.dumps(names))
+        (built / "rejects.txt").write_text("".join(f"{name}\n" for name in rejects))
+        (built / "manifest.json").write_text(json.dumps(manifest, indent=2))
+        _publish(built, folder)
+
+
+def _map(path: Path) -> np.ndarray:
+    """The array in the .npy file `path`, mapped read-only. Raises ValueError when the file is cut short."""
+    array = np.load(path, mmap_mode="r")
+    if array.offset + array.nbytes != path.stat().st_size:
+        raise ValueError("wrong length")
+    return array
+
+
+def _serves(manifest: dict, wanted: dict) -> bool:
+    """What is prepared is what is wanted: the first faces of a larger preparation are a smaller one."""
+    same = all(manifest.get(key) == wanted[key] for key in ("code_version", "source", "size"))
+    return same and all(manifest["asked"][part] >= wanted["asked"][part] for part in PARTS)
+
+
+def _open(folder: Path, wanted: dict) -> tuple[dict, dict, int] | None:
+    """Arrays, names and the number of rejects in `folder`, or None when that is not what is `wanted`, or damaged."""
+    file = folder / "manifest.json"
+    try:
+        manifest = json.loads(file.read_text())
+        if not _serves(manifest, wanted):
+            return None
+        names = json.loads((folder / "names.json").read_text())
+        rejects = len((folder / "rejects.txt").read_text().splitlines())
+        arrays = {}
+        for part in PARTS:
+            file = folder / f"{part}.npy"
+            arrays[part] = _map(file)
+            if len(arrays[part]) != len(names[part]):
+                raise ValueError("wrong length")
+        file = folder / "manifest.json"
+        return (arrays, names, rejects) if json.loads(file.read_text()) == manifest else None  # replaced meanwhile
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        print(f"{file}: damaged; preparing again")
+        return None
+
+
+def _description(source: Source, config: Config, found: dict[str, int], rejects: int) -> str:
+    asked = _asked(config)
+    line = (
+        f"{source.title}: {found['train']} training, {found['validation']} validation and {found['test']} test images"
+    )
+    if any(found[part] < asked[part] for part in PARTS):
+        line += f" ({asked['train']}, {asked['validation']} and {asked['test']} asked for)"
+    if rejects:
+        line += f", {rejects} unreadable left out"
+    if source.label == "sample":
+        line += f"; for all 202,599 faces put img_align_celeba.zip from {CELEBA_HOME} into data/celeba"
+    return line
+
+
+def prepare(data: str = "auto", config: Config = PAPER, root: Path = Path("data")) -> Faces:
+    """Finds, splits and decodes the images that `data` names, or maps what an earlier call prepared.
+
+    data: "auto", "sample", "tfds", or the path of an archive or folder of images. See `sources.find`.
+    config: its size, image counts and batch size matter here.
+    root: holds downloads and the cache.
+
+    Prints the description, and a progress bar while it decodes. Images that cannot be read are left out, listed in
+    the cache's rejects.txt, and replaced by the next of their part as long as there are any.
+
+    Raises `UserError` for a source that is missing, broken or not what its name says, for more than 1 % of
+    unreadable images, and for fewer training images than one batch.
+    """
+    source = sources.find(data, Path(root))
+    folder = Path(root) / "cache" / f"{source.label}-{config.size}"
+    asked = _asked(config)
+    wanted = {"code_version": CODE_VERSION, "source": source.fingerprint(), "size": config.size, "asked": asked}
+    while (opened := _open(folder, wanted)) is None:
+        _build(folder, source, config, wanted)
+    arrays, names, rejects = opened
+    arrays = {part: arrays[part][:count] for part, count in asked.items()}
+    names = {part: names[part][:count] for part, count in asked.items()}
+    _check_batch(len(arrays["train"]), source, config)
+    description = _description(source, config, {part: len(arrays[part]) for part in PARTS}, rejects)
+    print(description)
+    return Faces(folder, **arrays, names=names, description=description)
