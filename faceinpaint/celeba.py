@@ -4,10 +4,13 @@ Preparing cuts the centre square of every image (178x178 of CelebA's 178x218) an
 result, `data/cache/<source>-<size>`, is memory-mapped from then on. No TensorFlow at import.
 """
 
+import errno
 import json
 import os
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +71,7 @@ def _check_batch(train_count: int, source: Source, config: Config) -> None:
 def _check_rejects(rejects: list[str], planned: int, source: Source, folder: Path) -> None:
     if len(rejects) > MOST_UNREADABLE * planned:
         listed = folder.with_name(f"{folder.name}-rejects.txt")
-        listed.write_text("".join(f"{name}\n" for name in rejects))
+        listed.write_text("".join(f"{name}\n" for name in rejects), errors="replace")
         raise UserError(
             f"{source.title}: {len(rejects)} of {planned} images cannot be read, over {MOST_UNREADABLE:.0%}; "
             f"{listed} lists them: remove them or get the source again"
@@ -88,14 +91,19 @@ def _publish(built: Path, folder: Path) -> None:
     while True:
         try:
             return os.replace(built, folder)
-        except OSError:
-            if not folder.is_dir():
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            old = tempfile.mkdtemp(dir=built.parent)
-            try:
-                os.replace(folder, old)
-            except FileNotFoundError:  # another process has just moved it away
-                continue
+        with suppress(FileNotFoundError):  # another process has just moved it away
+            os.replace(folder, tempfile.mkdtemp(dir=built.parent))
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Removes what processes that were killed while they built `folder` left behind more than a day ago."""
+    for left in folder.parent.glob(f".{folder.name}-*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > 24 * 3600:
+                shutil.rmtree(left)
 
 
 def _build(folder: Path, source: Source, config: Config, manifest: dict) -> None:
@@ -104,6 +112,7 @@ def _build(folder: Path, source: Source, config: Config, manifest: dict) -> None
     counts = {part: min(len(parts[part]), asked) for part, asked in _asked(config).items()}
     _check_batch(counts["train"], source, config)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(folder)
     _check_room(sum(counts[part] * sides[part] ** 2 * 3 for part in PARTS), folder.parent)
     names, rejects, planned = {}, [], sum(counts.values())
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
@@ -115,15 +124,15 @@ def _build(folder: Path, source: Source, config: Config, manifest: dict) -> None
                 names[part] = write_part(path, source, parts[part], counts[part], sides[part], rejects, progress)
                 _check_rejects(rejects, planned, source, folder)
         (built / "names.json").write_text(json.dumps(names))
-        (built / "rejects.txt").write_text("".join(f"{name}\n" for name in rejects))
+        (built / "rejects.txt").write_text("".join(f"{name}\n" for name in rejects), errors="replace")
         (built / "manifest.json").write_text(json.dumps(manifest, indent=2))
         _publish(built, folder)
 
 
-def _map(path: Path) -> np.ndarray:
-    """The array in the .npy file `path`, mapped read-only. Raises ValueError when the file is cut short."""
+def _map(path: Path, count: int) -> np.ndarray:
+    """The `count` images in the .npy file `path`, mapped read-only. Raises ValueError when it is cut short."""
     array = np.load(path, mmap_mode="r")
-    if array.offset + array.nbytes != path.stat().st_size:
+    if len(array) != count or array.offset + array.nbytes != path.stat().st_size:
         raise ValueError("wrong length")
     return array
 
@@ -136,21 +145,19 @@ def _serves(manifest: dict, wanted: dict) -> bool:
 
 def _open(folder: Path, wanted: dict) -> tuple[dict, dict, int] | None:
     """Arrays, names and the number of rejects in `folder`, or None when that is not what is `wanted`, or damaged."""
-    file = folder / "manifest.json"
+    file = manifest_file = folder / "manifest.json"
     try:
         manifest = json.loads(file.read_text())
         if not _serves(manifest, wanted):
             return None
-        names = json.loads((folder / "names.json").read_text())
-        rejects = len((folder / "rejects.txt").read_text().splitlines())
-        arrays = {}
+        file = folder / "names.json"
+        names, arrays = json.loads(file.read_text()), {}
         for part in PARTS:
             file = folder / f"{part}.npy"
-            arrays[part] = _map(file)
-            if len(arrays[part]) != len(names[part]):
-                raise ValueError("wrong length")
-        file = folder / "manifest.json"
-        return (arrays, names, rejects) if json.loads(file.read_text()) == manifest else None  # replaced meanwhile
+            arrays[part] = _map(file, len(names[part]))
+        rejects = len((folder / "rejects.txt").read_text().splitlines())
+        replaced_meanwhile = json.loads(manifest_file.read_text()) != manifest
+        return None if replaced_meanwhile else (arrays, names, rejects)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -23,12 +23,12 @@ def celeba_number(name: str) -> int | None:
 
 def hash_fraction(name: str) -> float:
     """A number in [0, 1) that depends on the file name alone (SHA-256), so that adding a file changes no other's."""
-    return int.from_bytes(hashlib.sha256(PurePosixPath(name).name.encode()).digest()[:6], "big") / 2**48
+    return int.from_bytes(hashlib.sha256(PurePosixPath(name).name.encode(errors="replace")).digest()[:6], "big") / 2**48
 
 
 def parse_partition(text: str, path: str) -> dict[str, str]:
     """CelebA's `list_eval_partition`, as .txt ("000001.jpg 0") or Kaggle's .csv → {"000001": "train", …}."""
-    rows = [line.replace(",", " ").split() for line in text.splitlines()]
+    rows = [line.replace(",", " ").rsplit(maxsplit=1) for line in text.splitlines()]
     found = {Path(row[0]).stem: PARTS[int(row[1])] for row in rows if len(row) == 2 and row[1] in ("0", "1", "2")}
     if not found:
         raise UserError(f"{path}: not CelebA's partition list; get it again from {CELEBA_HOME} or delete it")
@@ -49,8 +49,9 @@ def split(names: Iterable[str], partition: dict[str, str]) -> dict[str, list[str
     """Every image's part. `names` are in order of use, and stay so.
 
     Where a source has no test (validation) faces of its own, the last tenth (then the last eighteenth) of its
-    training faces are taken, no more than the paper needs: the sample's 999 become 850, 50 and 99. This does not
-    depend on how many images are asked for, so a face that one experiment trains on is no other's test.
+    training faces are taken, no more than the paper needs: the sample's 999 become 850, 50 and 99 (a person may then
+    be in two parts, which the official parts exclude). This does not depend on how many images are asked for, so a
+    face that one experiment trains on is no other's test.
     """
     parts: dict[str, list[str]] = {part: [] for part in PARTS}
     for name in names:

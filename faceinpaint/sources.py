@@ -125,8 +125,9 @@ def tensorflow_datasets() -> TensorFlowDatasets:
         builder.download_and_prepare()
     except Exception as error:  # quota pages, checksums, connections, missing packages: the remedy is the same
         manual = _tfds_folder() / "downloads" / "manual"
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:150]
         raise UserError(
-            f"tfds: celeb_a cannot be prepared ({type(error).__name__}); get img_align_celeba.zip from {CELEBA_HOME} "
+            f"tfds: celeb_a cannot be prepared ({reason}); get img_align_celeba.zip from {CELEBA_HOME} "
             f"in a browser and put it into data/celeba, or all five files that TFDS wants into {manual}"
         ) from error
     return TensorFlowDatasets(builder)
