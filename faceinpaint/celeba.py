@@ -68,9 +68,13 @@ def _check_batch(train_count: int, source: Source, config: Config) -> None:
         )
 
 
+def _refused_list(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}-rejects.txt")
+
+
 def _check_rejects(rejects: list[str], planned: int, source: Source, folder: Path) -> None:
     if len(rejects) > MOST_UNREADABLE * planned:
-        listed = folder.with_name(f"{folder.name}-rejects.txt")
+        listed = _refused_list(folder)
         listed.write_text("".join(f"{name}\n" for name in rejects), errors="replace")
         raise UserError(
             f"{source.title}: {len(rejects)} of {planned} images cannot be read, over {MOST_UNREADABLE:.0%}; "
@@ -81,9 +85,7 @@ def _check_rejects(rejects: list[str], planned: int, source: Source, folder: Pat
 def _check_room(needed: int, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
-        raise UserError(
-            f"{folder}: preparing needs {needed / 1e9:.1f} GB of disk, {free / 1e9:.1f} GB are free; free some"
-        )
+        raise UserError(f"{folder}: needs {needed / 1e9:.1f} GB of disk, {free / 1e9:.1f} GB are free; make room")
 
 
 def _publish(built: Path, folder: Path) -> None:
@@ -127,6 +129,7 @@ def _build(folder: Path, source: Source, config: Config, manifest: dict) -> None
         (built / "rejects.txt").write_text("".join(f"{name}\n" for name in rejects), errors="replace")
         (built / "manifest.json").write_text(json.dumps(manifest, indent=2))
         _publish(built, folder)
+    _refused_list(folder).unlink(missing_ok=True)
 
 
 def _map(path: Path, count: int) -> np.ndarray:
@@ -192,12 +195,16 @@ def prepare(data: str = "auto", config: Config = PAPER, root: Path = Path("data"
     Raises `UserError` for a source that is missing, broken or not what its name says, for more than 1 % of
     unreadable images, and for fewer training images than one batch.
     """
-    source = sources.find(data, Path(root))
-    folder = Path(root) / "cache" / f"{source.label}-{config.size}"
     asked = _asked(config)
-    wanted = {"code_version": CODE_VERSION, "source": source.fingerprint(), "size": config.size, "asked": asked}
-    while (opened := _open(folder, wanted)) is None:
-        _build(folder, source, config, wanted)
+    try:
+        source = sources.find(data, Path(root))
+        folder = Path(root) / "cache" / f"{source.label}-{config.size}"
+        wanted = {"code_version": CODE_VERSION, "source": source.fingerprint(), "size": config.size, "asked": asked}
+        while (opened := _open(folder, wanted)) is None:
+            _build(folder, source, config, wanted)
+    except OSError as error:
+        name, reason = error.filename or data, error.strerror or error
+        raise UserError(f"{name}: {reason}; check the disk, and that it may be read and written") from error
     arrays, names, rejects = opened
     arrays = {part: arrays[part][:count] for part, count in asked.items()}
     names = {part: names[part][:count] for part, count in asked.items()}

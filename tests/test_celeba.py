@@ -393,6 +393,10 @@ def test_more_than_one_percent_unreadable_stops(tmp_path):
     assert f"images cannot be read, over 1%; {listed} lists them" in str(refusal.value)
     assert {files[name] for name in listed.read_text().split()} == {b"broken"}
     assert os.listdir(tmp_path / "data/cache") == [listed.name]
+    for name in listed.read_text().split():
+        (folder / name).unlink()
+    prepare(folder, tmp_path / "data", replace(TINY, train_images=1000))
+    assert os.listdir(tmp_path / "data/cache") == ["cats-16"]
 
 
 # ---------------------------------------------------------------- cache
@@ -485,6 +489,12 @@ def test_no_room_on_the_disk(face_archive, tmp_path, monkeypatch):
     monkeypatch.setattr(celeba.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(UserError, match=r"needs 0\.0 GB of disk"):
         prepare(face_archive, tmp_path)
+
+
+def test_a_folder_that_cannot_be_written(face_archive, tmp_path):
+    write_folder(tmp_path, {"data": b"a file"})
+    with pytest.raises(UserError, match=r"data.*: Not a directory; check the disk, and that it may be read"):
+        prepare(face_archive, tmp_path / "data")
 
 
 def test_no_validation_or_test_images_wanted(face_archive, tmp_path):
