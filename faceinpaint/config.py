@@ -1,0 +1,114 @@
+"""One frozen dataclass says everything an experiment depends on, and presets name the experiments.
+
+A run writes its `Config` to `config.json`; the same file makes the same run again. Nothing here imports TensorFlow.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class UserError(Exception):
+    """What a user can mend. Its message is the one line printed: it names the file or option, then the remedy."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """The paper's experiment. Where the paper is silent, the comment gives the reason for our choice."""
+
+    # Faces. Sides are pixels; images are square.
+    size: int = 64  # side of the network's picture; a multiple of 16
+    train_images: int = 19_000
+    validation_images: int = 500  # not in the paper: choices are made on these, never on the test faces
+    test_images: int = 1_000
+    batch_size: int = 64
+
+    # Augmentation, drawn anew for every image and epoch.
+    flip: bool = True
+    framing: tuple[int, int] = (104, 178)  # side of the training square, pixels of the 178x218 original
+    framing_shift: float = 4.0  # the square's centre moves by up to this many original pixels, each way
+    rotation: float = 0.0  # degrees, up to this much to either side
+    colour: float = 0.0  # brightness and contrast change by up to this fraction
+
+    # Damage and fill.
+    fill: str = "surround"  # the paper's "known values" instead of noise; see fills.FILLS
+
+    # Networks. Widths are channels at each scale, from `size` pixels down; every further scale halves the side.
+    generator: str = "unet"  # or "coarse_to_fine"
+    generator_widths: tuple[int, ...] = (32, 64, 128, 256, 256)
+    discriminator_widths: tuple[int, ...] = (32, 64, 128, 256)
+    discriminator_dense: int = 128
+
+    # Losses: generator_loss = reconstruction_weight * L1 in the hole + adversarial_weight * BCE.
+    reconstruction_weight: float = 1.0  # the paper trains with BCE alone: preset `bce_only`
+    adversarial_weight: float = 0.015
+
+    # Optimisation. Adam for both networks; the rate falls to zero along half a cosine.
+    epochs: int = 50
+    generator_rate: float = 5e-4
+    discriminator_rate: float = 2e-4
+    beta_1: float = 0.5
+    average_momentum: float = 0.999  # exponential average of the generator's weights, per step
+
+    # Machine.
+    precision: str = "auto"  # "float32", "mixed_bfloat16", or "auto": bfloat16 where the hardware multiplies it
+    jit_compile: bool = False  # XLA: slower than oneDNN on a CPU, faster on a GPU
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.size < 16 or self.size % 16:
+            raise UserError(f"size {self.size}: must be a multiple of 16")
+        for name in ("batch_size", "epochs", "train_images"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} {getattr(self, name)}: must be at least 1")
+
+
+# What each preset changes from `paper`. One thing each, so that a difference in the result has one cause.
+PRESETS: dict[str, dict] = {
+    "paper": {},
+    "bce_only": {"reconstruction_weight": 0.0, "adversarial_weight": 1.0},
+    "noise_fill": {"fill": "noise"},
+    "mean_fill": {"fill": "mean"},
+    "constant_fill": {"fill": "constant"},
+    "coarse_to_fine": {"generator": "coarse_to_fine"},
+    "rotated": {"rotation": 45.0},
+    "smoke": {
+        "train_images": 48,
+        "validation_images": 8,
+        "test_images": 8,
+        "batch_size": 8,
+        "generator_widths": (8, 16, 16),
+        "discriminator_widths": (8, 16),
+        "discriminator_dense": 8,
+        "epochs": 2,
+    },
+}
+
+
+def preset(name: str, **changes) -> Config:
+    """The `Config` called `name`, with `changes` on top. Raises `UserError` for an unknown preset or field."""
+    if name not in PRESETS:
+        raise UserError(f"preset '{name}': choose one of {', '.join(PRESETS)}")
+    return from_dict(PRESETS[name] | changes)
+
+
+def from_dict(fields: dict) -> Config:
+    """A `Config` from JSON-like `fields`. Raises `UserError` naming any key that is not a field."""
+    known = {field.name: field.default for field in dataclasses.fields(Config)}
+    unknown = sorted(set(fields) - set(known))
+    if unknown:
+        raise UserError(f"config: unknown key '{unknown[0]}'; the keys are {', '.join(known)}")
+    return Config(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+
+
+def to_json(config: Config) -> str:
+    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+
+
+def read(path: Path) -> Config:
+    """The `Config` in the JSON file `path`. Raises `UserError` when it cannot be read as one."""
+    try:
+        return from_dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: not a faceinpaint config ({error}); delete it or restore it") from error

@@ -1,0 +1,24 @@
+"""The discriminator: is this a whole photograph, or was a part of it generated?"""
+
+import keras
+from keras import layers
+
+from faceinpaint.config import Config
+
+
+def build_discriminator(config: Config, dtype="float32") -> keras.Model:
+    """Convolutions, then dense layers, as the paper has it.
+
+    Input: image or restored [B, size, size, 3] in [-1, 1].
+    Output: logit [B, 1], float32; the losses apply the sigmoid.
+    """
+    inputs = keras.Input((config.size, config.size, 3), name="image_or_restored")
+    x = inputs
+    for scale, width in enumerate(config.discriminator_widths, start=1):
+        x = layers.Conv2D(width, 4, 2, padding="same", dtype=dtype, name=f"down{scale}")(x)  # [B, size / 2**scale, ...]
+        x = layers.LeakyReLU(0.2, dtype=dtype, name=f"leak{scale}")(x)
+    x = layers.Flatten(dtype=dtype, name="flatten")(x)
+    x = layers.Dense(config.discriminator_dense, dtype=dtype, name="dense")(x)
+    x = layers.LeakyReLU(0.2, dtype=dtype, name="leak_dense")(x)
+    logit = layers.Dense(1, dtype="float32", name="logit")(x)
+    return keras.Model(inputs, logit, name="discriminator")

@@ -1,0 +1,55 @@
+"""What goes into the hole before the generator sees it.
+
+Each fill takes `image` [B, H, W, C] (its hole's values are ignored), `mask` [B, H, W, 1] with 1 = hole, and `seed`, an
+integer tensor [2] (only `noise` uses it), and returns `filled_image` [B, H, W, C], equal to `image` on known pixels.
+"""
+
+import tensorflow as tf
+
+
+def _push_pull(value, weight):
+    """Colours everywhere from colours known in part. `value` holds colour times `weight`, `weight` lies in [0, 1].
+
+    Pull: halve the resolution until a single pixel is left; push: come back up, each level keeping what it knows and
+    taking the rest from the level below (Gortler et al. 1996, "The Lumigraph", section 3.4).
+    """
+    height, width = value.shape[1:3]
+    if height == width == 1:
+        return tf.math.divide_no_nan(value, weight)
+    coarse_value = tf.nn.avg_pool2d(value, 2, 2, "SAME")
+    coarse_weight = tf.nn.avg_pool2d(weight, 2, 2, "SAME")
+    # One known pixel in four is enough to know a coarse pixel: colours come from as near by as possible.
+    gain = tf.math.divide_no_nan(tf.minimum(4.0 * coarse_weight, 1.0), coarse_weight)
+    coarse = _push_pull(gain * coarse_value, gain * coarse_weight)
+    return value + (1.0 - weight) * tf.image.resize(coarse, (height, width))
+
+
+def surround(image, mask, seed=None):
+    """The paper's idea: known values from the hole's own surroundings, carried inwards by a push-pull pyramid.
+
+    Holes of any shape, touching the border or not; a picture with nothing known becomes mid-grey, 0.
+    """
+    known = 1.0 - mask
+    return _push_pull(image * known, known)
+
+
+def mean(image, mask, seed=None):
+    """The mean colour of the picture's known pixels; mid-grey, 0, where nothing is known."""
+    known = 1.0 - mask
+    total = tf.reduce_sum(image * known, axis=(1, 2), keepdims=True)
+    colour = tf.math.divide_no_nan(total, tf.reduce_sum(known, axis=(1, 2), keepdims=True))
+    return image * known + colour * mask
+
+
+def noise(image, mask, seed):
+    """Gaussian noise of standard deviation 0.5, clipped to [-1, 1]: what the paper argues against."""
+    values = tf.random.stateless_normal(tf.shape(image), seed, stddev=0.5)
+    return image * (1.0 - mask) + tf.clip_by_value(values, -1.0, 1.0) * mask
+
+
+def constant(image, mask, seed=None):
+    """Mid-grey, 0."""
+    return image * (1.0 - mask)
+
+
+FILLS = {"surround": surround, "mean": mean, "noise": noise, "constant": constant}

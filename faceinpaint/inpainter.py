@@ -1,0 +1,189 @@
+"""The system of the paper: a generator that fills holes, a discriminator that judges, and how they are trained."""
+
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from faceinpaint import losses, metrics
+from faceinpaint.config import Config, UserError, read
+from faceinpaint.discriminator import build_discriminator
+from faceinpaint.fills import FILLS
+from faceinpaint.generator import GENERATORS
+from faceinpaint.pipeline import to_float, to_uint8
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        f"faceinpaint needs Keras on TensorFlow, not on {keras.backend.backend()}: set KERAS_BACKEND=tensorflow"
+    )
+
+
+def composite(image, generated, mask):
+    """restored = mask * generated + (1 - mask) * image: known pixels are never touched."""
+    return mask * generated + (1.0 - mask) * image
+
+
+def _adam(config: Config, rate, total_steps):
+    schedule = keras.optimizers.schedules.CosineDecay(rate, decay_steps=total_steps)
+    return keras.optimizers.Adam(schedule, beta_1=config.beta_1, beta_2=0.999)
+
+
+class Inpainter(keras.Model):
+    """Generator and discriminator, trained against each other by `fit`, and `restore` for everybody else.
+
+    `config.precision` must be resolved ("float32" or "mixed_bfloat16"). `averaged_generator`, in float32, holds the
+    exponential average of the generator's weights: it validates, draws the grids and restores.
+    """
+
+    def __init__(self, config: Config):
+        super().__init__(name="inpainter")
+        build = GENERATORS[config.generator]
+        keras.utils.set_random_seed(config.seed)
+        self.config = config
+        self.generator = build(config, config.precision)
+        self.discriminator = build_discriminator(config, config.precision)
+        self.averaged_generator = build(config)
+        self.averaged_generator.trainable = False
+        self.averaged_generator.set_weights(self.generator.get_weights())
+        self.training_metrics = {
+            name: keras.metrics.Mean(name=name)
+            for name in ("generator_loss", "discriminator_loss", "reconstruction_loss", "adversarial_loss",
+                         "real_accuracy", "fake_accuracy")
+        }  # fmt: skip
+        self.validation_metrics = {name: keras.metrics.Mean(name=name) for name in ("psnr", "hole_psnr")}
+        self.built = True  # `fit` would not build it, and then nothing could be saved
+
+    @property
+    def state_variables(self):
+        """Everything that training changes, in a fixed order: three networks and both optimizers."""
+        networks = (self.generator, self.discriminator, self.averaged_generator)
+        optimizers = (self.generator_optimizer, self.discriminator_optimizer)
+        return [variable for part in (*networks, *optimizers) for variable in part.variables]
+
+    def compile(self, steps_per_epoch):
+        """Builds both optimizers for `config.epochs` epochs of `steps_per_epoch` steps."""
+        super().compile(optimizer=None, jit_compile=self.config.jit_compile)
+        total_steps = self.config.epochs * steps_per_epoch
+        self.generator_optimizer = _adam(self.config, self.config.generator_rate, total_steps)
+        self.generator_optimizer.build(self.generator.trainable_variables)
+        self.discriminator_optimizer = _adam(self.config, self.config.discriminator_rate, total_steps)
+        self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+
+    @property
+    def metrics(self):
+        return [*self.training_metrics.values(), *self.validation_metrics.values()]
+
+    def call(self, inputs):
+        """image [B, H, W, 3] with its `mask` and `filled_image` → restored [B, H, W, 3]."""
+        image, mask, filled_image = inputs
+        generated = self.averaged_generator(tf.concat([filled_image, mask], axis=-1))
+        return composite(image, generated, mask)
+
+    def train_step(self, batch):
+        """One step of both networks on (image, mask, filled_image), the two looking at the same restored images."""
+        image, mask, filled_image = batch
+        generator_variables = [v.value for v in self.generator.trainable_variables]
+        discriminator_variables = [v.value for v in self.discriminator.trainable_variables]
+
+        with tf.GradientTape(watch_accessed_variables=False) as generator_tape:
+            generator_tape.watch(generator_variables)
+            generated = self.generator(tf.concat([filled_image, mask], axis=-1), training=True)
+            restored = composite(image, generated, mask)
+            with tf.GradientTape(watch_accessed_variables=False) as discriminator_tape:
+                discriminator_tape.watch(discriminator_variables)
+                # One pass over real and restored images: half the calls, larger and so faster matrix products.
+                logits = self.discriminator(tf.concat([image, restored], axis=0), training=True)
+                real_logits, fake_logits = tf.split(logits, 2)
+                discriminator_loss = losses.discriminator_loss(real_logits, fake_logits)
+            reconstruction_loss = losses.reconstruction_loss(image, restored, mask)
+            adversarial_loss = losses.adversarial_loss(fake_logits)
+            generator_loss = (
+                self.config.reconstruction_weight * reconstruction_loss
+                + self.config.adversarial_weight * adversarial_loss
+            )
+        generator_gradients = generator_tape.gradient(generator_loss, generator_variables)
+        discriminator_gradients = discriminator_tape.gradient(discriminator_loss, discriminator_variables)
+        self.generator_optimizer.apply(generator_gradients, self.generator.trainable_variables)
+        self.discriminator_optimizer.apply(discriminator_gradients, self.discriminator.trainable_variables)
+        self._average_generator()
+        return self._update(
+            self.training_metrics,
+            generator_loss=generator_loss,
+            discriminator_loss=discriminator_loss,
+            reconstruction_loss=reconstruction_loss,
+            adversarial_loss=adversarial_loss,
+            real_accuracy=tf.cast(real_logits > 0, tf.float32),
+            fake_accuracy=tf.cast(fake_logits < 0, tf.float32),
+        )
+
+    def test_step(self, batch):
+        """Validation: PSNR in dB of the restored images, whole and in the hole, averaged over images."""
+        image, mask, _ = batch
+        restored = self(batch)
+        return self._update(
+            self.validation_metrics,
+            psnr=metrics.psnr(image, restored),
+            hole_psnr=metrics.psnr(image, restored, mask),
+        )
+
+    def _average_generator(self):
+        """average ← m * average + (1 - m) * weight, m rising to its full value over the first steps, so that the
+        random start is forgotten (as in tf.train.ExponentialMovingAverage)."""
+        step = tf.cast(self.generator_optimizer.iterations, tf.float32)
+        momentum = tf.minimum(self.config.average_momentum, (1.0 + step) / (10.0 + step))
+        for average, weight in zip(self.averaged_generator.weights, self.generator.weights, strict=True):
+            average.assign_sub((1.0 - momentum) * (average - weight))
+
+    def _update(self, trackers, **values):
+        for name, value in values.items():
+            trackers[name].update_state(value)
+        return {name: tracker.result() for name, tracker in trackers.items()}
+
+    def restore(self, images, masks, batch_size=64):
+        """Repairs damaged images.
+
+        images: uint8 [N, H, W, 3] RGB or one [H, W, 3], H = W = `config.size`; masks: [N, H, W] or [N, H, W, 1] (or
+        without N), nonzero = hole → uint8 of the images' shape, known pixels bit-identical to `images`.
+        Raises ValueError when type, shape or size is another, or the batch is empty.
+        """
+        images, masks, single = _checked(images, masks, self.config.size)
+        parts = []
+        for start in range(0, len(images), batch_size):
+            image, mask = to_float(images[start : start + batch_size]), masks[start : start + batch_size]
+            filled_image = FILLS[self.config.fill](image, mask, tf.constant([self.config.seed, 3 + start]))
+            parts.append(to_uint8(self([image, mask, filled_image])).numpy())
+        restored = np.where(masks > 0, np.concatenate(parts), images)
+        return restored[0] if single else restored
+
+
+def load(run: str | Path) -> Inpainter:
+    """The trained `Inpainter` of a run directory, ready to restore. Raises `UserError` when there is none."""
+    path = Path(run) / "generator.keras"
+    if not path.is_file():
+        raise UserError(f"{path}: no trained generator; train one with: python -m faceinpaint train --run {run}")
+    inpainter = Inpainter(read(Path(run) / "config.json"))
+    try:
+        trained = keras.models.load_model(path, compile=False)
+        inpainter.averaged_generator.set_weights(trained.get_weights())
+    except Exception as error:  # Keras raises many kinds for a damaged or foreign file
+        raise UserError(f"{path}: not a generator of this config ({type(error).__name__}); train again") from error
+    return inpainter
+
+
+def _checked(images, masks, size):
+    """`images` as uint8 [N, size, size, 3], `masks` as float32 [N, size, size, 1] of 0 and 1, and whether one image
+    came without the batch axis."""
+    images, masks = np.asarray(images), np.asarray(masks)
+    single = images.ndim == 3
+    images = images[None] if single else images
+    if images.dtype != np.uint8:
+        raise ValueError(f"images: expected uint8 in [0, 255], got {images.dtype}")
+    if images.ndim != 4 or images.shape[1:] != (size, size, 3):
+        raise ValueError(f"images: expected shape [N, {size}, {size}, 3], got {list(images.shape)}")
+    if not len(images):
+        raise ValueError("images: expected at least one, got an empty batch")
+    if masks.size != math.prod(images.shape[:3]) or masks.shape[0 if single else 1 :][:2] != (size, size):
+        raise ValueError(f"masks: expected shape [{len(images)}, {size}, {size}, 1], got {list(masks.shape)}")
+    return images, (masks.reshape([-1, size, size, 1]) != 0).astype(np.float32), single

@@ -1,0 +1,160 @@
+"""From prepared faces to training batches: frame, flip, damage, fill. Everything is a function of (seed, step), so
+that a run resumed at any step sees the batches it would have seen."""
+
+from functools import lru_cache
+
+import numpy as np
+import tensorflow as tf
+
+from faceinpaint import masks
+from faceinpaint.config import Config, UserError
+from faceinpaint.fills import FILLS
+from faceinpaint.masks import WHOLE_FRAME, WHOLE_SIDE
+
+
+def to_float(images):
+    """uint8 [0, 255] → float32 [-1, 1]."""
+    return tf.cast(images, tf.float32) / 127.5 - 1.0
+
+
+def to_uint8(images):
+    """float [-1, 1] → uint8 [0, 255], rounded; values outside are clipped."""
+    return tf.cast(tf.round(tf.clip_by_value((tf.cast(images, tf.float32) + 1.0) * 127.5, 0.0, 255.0)), tf.uint8)
+
+
+def _resampling_weights(start, side, source, size):
+    """Matrices [B, size, source] that cut `side` pixels from `start` (both [B]) and resample them to `size`.
+
+    Each output pixel averages a box as wide as its own footprint, at least one source pixel: area resampling where
+    the picture shrinks, linear interpolation where it grows.
+    """
+    footprint = side[:, None, None] / size
+    width = tf.maximum(footprint, 1.0)
+    centre = start[:, None, None] + footprint * (tf.range(size, dtype=tf.float32)[None, :, None] + 0.5)
+    pixel = tf.range(source, dtype=tf.float32)[None, None, :]
+    overlap = tf.minimum(centre + width / 2, pixel + 1) - tf.maximum(centre - width / 2, pixel)
+    overlap = tf.clip_by_value(overlap, 0.0, 1.0)
+    return overlap / tf.reduce_sum(overlap, axis=-1, keepdims=True)
+
+
+def framed(images, frames, size):
+    """Cuts one square from each image and resamples it, as two small matrix products.
+
+    images: uint8 [B, S, S, 3], the whole frame; frames: float [B, 3] of (top, left, side) in pixels of the
+    whole frame's 178 → float [B, size, size, 3] in [-1, 1].
+    """
+    batch, source = tf.shape(images)[0], images.shape[1]
+    scaled = frames * (source / WHOLE_SIDE)
+    rows = _resampling_weights(scaled[:, 0], scaled[:, 2], source, size)
+    columns = _resampling_weights(scaled[:, 1], scaled[:, 2], source, size)
+    shrunk = rows @ tf.reshape(to_float(images), [batch, source, source * 3])  # [B, size, source * 3]
+    shrunk = tf.reshape(shrunk, [batch, size, source, 3])
+    return tf.einsum("bxs,bysc->byxc", columns, shrunk)
+
+
+def centred_frames(count, framing=WHOLE_SIDE):
+    """`count` equal frames of side `framing` around the centre, float32 [count, 3]."""
+    corner = (WHOLE_SIDE - framing) / 2
+    return tf.tile(tf.constant([[corner, corner, framing]], tf.float32), [count, 1])
+
+
+def random_frames(config: Config, batch, seed):
+    """Training frames [batch, 3]: the side uniform in `config.framing`, the centre moved by up to
+    `config.framing_shift`, never beyond the whole frame."""
+    side_seed, shift_seed = tf.unstack(tf.random.split(seed, 2), num=2)
+    low, high = (min(float(side), WHOLE_FRAME[2]) for side in config.framing)
+    side = low + (high - low) * tf.random.stateless_uniform([batch, 1], side_seed)
+    room = (WHOLE_SIDE - side) / 2
+    shift = tf.random.stateless_uniform([batch, 2], shift_seed, -1.0, 1.0) * tf.minimum(room, config.framing_shift)
+    return tf.concat([room + shift, side], axis=1)
+
+
+def _rotated(images, degrees, seed):
+    """Each image turned about its centre by up to `degrees` either way; its border is reflected into the corners."""
+    angle = tf.random.stateless_uniform([tf.shape(images)[0]], seed, -degrees, degrees) * np.pi / 180
+    middle, sine, cosine = (images.shape[1] - 1) / 2, tf.sin(angle), tf.cos(angle)
+    column, row = middle - (cosine - sine) * middle, middle - (sine + cosine) * middle
+    zero = tf.zeros_like(angle)
+    transform = tf.stack([cosine, -sine, column, sine, cosine, row, zero, zero], axis=1)
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images, transforms=transform, output_shape=tf.shape(images)[1:3], fill_value=0.0,
+        interpolation="BILINEAR", fill_mode="REFLECT",
+    )  # fmt: skip
+
+
+def _recoloured(image, amount, seed):
+    """Brightness and contrast changed by up to `amount`, alike for all pixels of an image."""
+    change = tf.random.stateless_uniform([tf.shape(image)[0], 1, 1, 2], seed, -amount, amount)
+    return tf.clip_by_value(image * (1.0 + change[..., :1]) + change[..., 1:], -1.0, 1.0)
+
+
+def training_example(images, config: Config, seed):
+    """Prepared `images` uint8 [B, S, S, 3] → (image, mask, filled_image) of `config.size`, all drawn from `seed`."""
+    frame_seed, flip_seed, mask_seed, fill_seed, turn_seed, colour_seed = tf.unstack(tf.random.split(seed, 6), num=6)
+    batch = tf.shape(images)[0]
+    if config.rotation:
+        images = _rotated(images, config.rotation, turn_seed)
+    frames = random_frames(config, batch, frame_seed)
+    image = framed(images, frames, config.size)
+    if config.flip:
+        mirrored = tf.random.stateless_uniform([batch, 1], flip_seed) < 0.5
+        image = tf.where(mirrored[..., None, None], image[:, :, ::-1], image)
+        mirrored_left = WHOLE_SIDE - frames[:, 1:2] - frames[:, 2:]
+        frames = tf.concat([frames[:, :1], tf.where(mirrored, mirrored_left, frames[:, 1:2]), frames[:, 2:]], axis=1)
+    if config.colour:
+        image = _recoloured(image, config.colour, colour_seed)
+    mask = masks.training_mix(frames, config.size, mask_seed)
+    return image, mask, FILLS[config.fill](image, mask, fill_seed)
+
+
+@lru_cache(maxsize=4)
+def epoch_order(count, seed, epoch):
+    """The order in which `count` faces are seen in `epoch`."""
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def steps_per_epoch(faces, config: Config):
+    """Full batches in `faces`. Raises `UserError` when there is not even one."""
+    if len(faces) < config.batch_size:
+        raise UserError(f"{len(faces)} training images: too few for one batch of {config.batch_size}; add images")
+    return len(faces) // config.batch_size
+
+
+def training_batches(faces, config: Config, first_step=0):
+    """Endless dataset of (image, mask, filled_image) from `faces` uint8 [N, S, S, 3], starting at `first_step`.
+
+    `faces` may be memory-mapped: only the batch at hand is read.
+    """
+    steps, side = steps_per_epoch(faces, config), faces.shape[1]
+
+    def gather(step):
+        epoch, batch = divmod(int(step), steps)
+        order = epoch_order(len(faces), config.seed, epoch)
+        return faces[order[batch * config.batch_size : (batch + 1) * config.batch_size]]
+
+    def example(step):
+        images = tf.numpy_function(gather, [step], tf.uint8, stateful=False)
+        images = tf.ensure_shape(images, [config.batch_size, side, side, 3])
+        seed = tf.random.fold_in(tf.constant([config.seed, 1]), step)
+        return training_example(images, config, seed)
+
+    steps_from = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
+    return steps_from.map(example, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def fixed_examples(faces, config: Config, family=None, framing=WHOLE_SIDE, first=0):
+    """The (image, mask, filled_image) of unseen `faces` with fixed holes, as tensors of N faces.
+
+    Image i's hole depends on (config.seed, first + i) alone. Without a `family`, the families take turns.
+    """
+    count = len(faces)
+    frames = centred_frames(count, framing)
+    image = framed(tf.constant(faces), frames, config.size)
+    families = [masks.FAMILIES[family]] if family else list(masks.FAMILIES.values())
+    mask = np.zeros([count, config.size, config.size, 1], np.float32)
+    for turn, draw in enumerate(families):
+        own = np.arange(turn, count, len(families))
+        if len(own):
+            mask[own] = masks.damage_by_index(draw, own + first, tf.gather(frames, own), config.size, config.seed)
+    mask = tf.constant(mask)
+    return image, mask, FILLS[config.fill](image, mask, tf.constant([config.seed, 2]))
