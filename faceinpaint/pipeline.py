@@ -145,12 +145,13 @@ def training_batches(faces, config: Config, first_step=0):
 def fixed_examples(faces, config: Config, family=None, framing=WHOLE_SIDE, first=0):
     """The (image, mask, filled_image) of unseen `faces` with fixed holes, as tensors of N faces.
 
-    Image i's hole depends on (config.seed, first + i) alone. Without a `family`, the families take turns.
+    Image i's hole depends on (config.seed, first + i) alone. family: a name in `masks.FAMILIES` or a function like
+    those; without one, all of them take turns.
     """
     count = len(faces)
     frames = centred_frames(count, framing)
     image = framed(tf.constant(faces), frames, config.size)
-    families = [masks.FAMILIES[family]] if family else list(masks.FAMILIES.values())
+    families = [masks.FAMILIES.get(family, family)] if family else list(masks.FAMILIES.values())
     mask = np.zeros([count, config.size, config.size, 1], np.float32)
     for turn, draw in enumerate(families):
         own = np.arange(turn, count, len(families))

@@ -1,0 +1,93 @@
+"""The networks' shapes and the losses' values."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from faceinpaint import config, losses
+from faceinpaint.discriminator import build_discriminator
+from faceinpaint.generator import GENERATORS, build_unet
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("size", [16, 48, 64, 96])
+def test_generators_serve_any_multiple_of_16(name, size):
+    generator = GENERATORS[name](config.preset("smoke", size=size))
+    output = generator(np.zeros((2, size, size, 4), np.float32))
+    assert output.shape == (2, size, size, 3)
+    assert output.dtype == tf.float32
+
+
+def test_output_stays_in_range_and_is_float32_in_mixed_precision():
+    generator = build_unet(config.preset("smoke"), "mixed_bfloat16")
+    output = generator(np.full((1, 64, 64, 4), 1e3, np.float32))
+    assert output.dtype == tf.float32
+    assert np.abs(output).max() <= 1
+    assert {w.dtype for w in generator.weights} == {"float32"}
+
+
+def test_the_generator_sees_the_mask_and_the_far_corner():
+    generator = build_unet(config.preset("smoke", generator_widths=(8, 8, 8, 8, 8)))
+    inputs = np.random.default_rng(0).uniform(-1, 1, (3, 64, 64, 4)).astype(np.float32)
+    inputs[1:, ..., :3] = inputs[0, ..., :3]
+    inputs[1:, ..., 3] = inputs[0, ..., 3]
+    inputs[1, ..., 3] = 1 - inputs[0, ..., 3]
+    inputs[2, :16, :16] = 0
+    plain, other_mask, other_corner = np.asarray(generator(inputs))
+    assert not np.allclose(plain, other_mask)
+    assert not np.allclose(plain[40:48, 40:48], other_corner[40:48, 40:48])
+
+
+def test_skips_carry_detail_that_the_bottom_cannot():
+    generator = build_unet(config.preset("smoke"))
+    inputs = np.zeros((2, 64, 64, 4), np.float32)
+    inputs[1, 33, 33] = 1
+    difference = np.abs(np.diff(np.asarray(generator(inputs)), axis=0))[0].sum(axis=-1)
+    assert difference[31:36, 31:36].max() == difference.max()
+
+
+def test_discriminator_ends_in_one_logit_after_dense_layers():
+    discriminator = build_discriminator(config.preset("smoke"))
+    logits = discriminator(np.random.default_rng(0).normal(size=(5, 64, 64, 3)).astype(np.float32))
+    assert logits.shape == (5, 1)
+    kinds = [type(layer).__name__ for layer in discriminator.layers]
+    assert kinds.count("Conv2D") == 2
+    assert kinds[-1] == "Dense"
+    assert kinds.index("Dense") > max(i for i, kind in enumerate(kinds) if kind == "Conv2D")
+    assert discriminator.layers[-1].activation.__name__ == "linear"
+
+
+def test_widths_come_from_the_config():
+    assert build_unet(config.preset("smoke", generator_widths=(4, 6, 10))).count_params() < 4000
+    assert build_discriminator(config.preset("smoke", discriminator_dense=3)).layers[-1].kernel.shape == (3, 1)
+
+
+def test_bce_by_hand():
+    zero = tf.zeros([4, 1])
+    assert float(losses.discriminator_loss(zero, zero)) == pytest.approx(np.log(2))
+    assert float(losses.adversarial_loss(zero)) == pytest.approx(np.log(2))
+    logits = tf.constant([[np.log(3.0)]], tf.float32)  # sigmoid 3/4
+    assert float(losses.adversarial_loss(logits)) == pytest.approx(-np.log(0.75))
+    assert float(losses.discriminator_loss(logits, logits)) == pytest.approx(-(np.log(0.75) + np.log(0.25)) / 2)
+
+
+def test_bce_of_extreme_logits_is_finite():
+    large = tf.constant([[1e4]])
+    assert float(losses.adversarial_loss(-large)) == pytest.approx(1e4)
+    assert float(losses.discriminator_loss(large, -large)) == 0.0
+
+
+def test_reconstruction_loss_counts_the_hole_alone():
+    image = np.zeros((2, 4, 4, 3), np.float32)
+    restored = np.full_like(image, 0.5)
+    mask = np.zeros((2, 4, 4, 1), np.float32)
+    mask[0, :2] = 1
+    restored[1] = 9.0  # no hole there
+    assert float(losses.reconstruction_loss(image, restored, mask)) == pytest.approx(0.5)
+    mask[1, 0, 0] = 1  # one pixel of 9 beside eight of 0.5
+    assert float(losses.reconstruction_loss(image, restored, mask)) == pytest.approx((8 * 0.5 + 9) / 9)
+
+
+def test_reconstruction_loss_without_a_hole_is_zero():
+    image = np.ones((1, 4, 4, 3), np.float32)
+    assert float(losses.reconstruction_loss(image, -image, np.zeros((1, 4, 4, 1), np.float32))) == 0.0

@@ -1,0 +1,153 @@
+"""Framing, augmentation and batches: the right pixels, and the same ones for the same (seed, step)."""
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from faceinpaint import config, pipeline
+from faceinpaint.config import UserError
+
+PAPER = config.preset("paper", batch_size=4)
+
+
+@pytest.fixture(scope="module")
+def faces():
+    noise = np.random.default_rng(0).integers(0, 256, (22, 16, 16, 3), np.uint8)
+    return np.stack([cv2.resize(face, (128, 128), interpolation=cv2.INTER_CUBIC) for face in noise])
+
+
+def take(faces, settings, first_step, count):
+    return [[t.numpy() for t in batch] for batch in pipeline.training_batches(faces, settings, first_step).take(count)]
+
+
+def test_conversion_to_float_and_back_is_exact_and_clips():
+    values = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    floats = pipeline.to_float(values).numpy()
+    assert (floats.min(), floats.max()) == (-1, 1)
+    assert np.array_equal(pipeline.to_uint8(floats), values)
+    assert pipeline.to_uint8([-3.0, 3.0, 0.0]).numpy().tolist() == [0, 255, 128]
+
+
+@pytest.mark.parametrize(("framing", "size"), [(178, 64), (89, 64), (64, 64), (178, 48)])
+def test_framing_is_area_resampling(framing, size):
+    image = np.random.default_rng(1).integers(0, 256, (1, 178, 178, 3), np.uint8)
+    start = (178 - framing) // 2
+    expected = cv2.resize(
+        image[0, start : start + framing, start : start + framing].astype(np.float32),
+        (size, size),
+        interpolation=cv2.INTER_AREA,
+    )
+    frames = tf.constant([[start, start, framing]], tf.float32)
+    framed = pipeline.framed(tf.constant(image), frames, size).numpy()[0]
+    assert np.abs((framed + 1) * 127.5 - expected).max() < 0.01
+
+
+def test_framing_interpolates_where_it_enlarges():
+    ramp = np.broadcast_to(np.arange(32, dtype=np.uint8)[None, None, :, None] * 8, (1, 32, 32, 3))
+    framed = pipeline.framed(tf.constant(ramp), tf.constant([[0.0, 44.5, 89.0]]), 64).numpy()[0, 5, :, 0]
+    # 16 source columns, 8 to 23, become 64: a step of 8 grey levels every 4 pixels.
+    assert np.allclose(np.diff((framed[4:-4] + 1) * 127.5), 2.0, atol=1e-3)
+
+
+def test_centred_frames():
+    assert pipeline.centred_frames(2, 128).numpy().tolist() == [[25, 25, 128]] * 2
+    assert pipeline.centred_frames(1).numpy().tolist() == [[0, 0, 178]]
+
+
+def test_random_frames_stay_inside_and_near_the_centre():
+    frames = pipeline.random_frames(PAPER, 2000, tf.constant([3, 4])).numpy()
+    top, left, side = frames.T
+    assert side.min() >= 104
+    assert side.max() <= 178
+    assert side.mean() == pytest.approx(141, abs=2)
+    assert frames.min() >= 0
+    assert (np.maximum(top, left) + side).max() <= 178.001
+    assert np.abs(top + side / 2 - 89).max() <= PAPER.framing_shift
+    assert np.abs(left + side / 2 - 89).max() > 0.9 * PAPER.framing_shift
+
+
+def test_an_example_is_whole_outside_the_hole_and_filled_inside(faces):
+    image, mask, filled = (t.numpy() for t in pipeline.training_example(tf.constant(faces), PAPER, tf.constant([1, 2])))
+    assert image.shape == filled.shape == (22, 64, 64, 3)
+    assert mask.shape == (22, 64, 64, 1)
+    known = np.broadcast_to(mask == 0, image.shape)
+    assert np.array_equal(image[known], filled[known])
+    assert not np.array_equal(image, filled)
+    assert np.abs(image).max() < 1 + 1e-6
+
+
+def test_half_of_the_images_are_flipped():
+    side = np.full((200, 128, 128, 3), 40, np.uint8)
+    side[:, :, 64:] = 200
+    image = pipeline.training_example(tf.constant(side), PAPER, tf.constant([1, 2]))[0].numpy()
+    flipped = (image[:, 32, 0, 0] > image[:, 32, -1, 0]).mean()
+    assert flipped == pytest.approx(0.5, abs=0.12)
+    still = config.preset("paper", flip=False)
+    image = pipeline.training_example(tf.constant(side), still, tf.constant([1, 2]))[0].numpy()
+    assert (image[:, 32, 0, 0] < image[:, 32, -1, 0]).all()
+
+
+def test_rotation_turns_about_the_centre():
+    dot = np.zeros((300, 129, 129, 3), np.uint8)
+    dot[:, 60:69, 60:69] = 255  # in the middle: stays
+    dot[:, 30:39, 60:69] = 255  # above: goes round
+    turned = pipeline._rotated(tf.constant(dot), 45.0, tf.constant([5, 6])).numpy()
+    assert (turned[:, 64, 64, 0] > 250).all()
+    row, column = np.array([np.argwhere(t[:58, :, 0] > 128).mean(axis=0) for t in turned]).T
+    angle = np.degrees(np.arctan2(column - 64, 64 - row))
+    assert np.abs(angle).max() == pytest.approx(45, abs=2)
+    assert np.hypot(column - 64, row - 64) == pytest.approx(30, abs=1)
+
+
+def test_colour_changes_the_whole_image_alike(faces):
+    changed = config.preset("paper", colour=0.2, flip=False)
+    plain = config.preset("paper", flip=False)
+    seed = tf.constant([1, 2])
+    before, after = (pipeline.training_example(tf.constant(faces), c, seed)[0].numpy() for c in (plain, changed))
+    inside = np.abs(after[0]) < 1
+    fit = np.polyfit(before[0][inside], after[0][inside], 1)
+    assert np.allclose(np.polyval(fit, before[0][inside]), after[0][inside], atol=1e-4)
+    assert abs(fit[0] - 1) > 1e-3
+
+
+def test_batches_depend_on_seed_and_step_alone(faces):
+    whole = take(faces, PAPER, 0, 8)
+    again = take(faces, PAPER, 3, 5)
+    for a, b in zip(whole[3:], again, strict=True):
+        assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+    other = take(faces, config.preset("paper", batch_size=4, seed=1), 0, 1)
+    assert not np.array_equal(whole[0][1], other[0][1])
+
+
+def test_each_epoch_shows_every_face_once_in_another_order():
+    count = np.broadcast_to(np.arange(20, dtype=np.uint8)[:, None, None, None] * 12, (20, 32, 32, 3))
+    still = config.preset("smoke", batch_size=4, flip=False)
+    seen = [round(float((b[0][i].mean() + 1) * 127.5 / 12)) for b in take(count, still, 0, 10) for i in range(4)]
+    first, second = seen[:20], seen[20:]
+    assert sorted(first) == sorted(second) == list(range(20))
+    assert first != second
+
+
+def test_holes_differ_between_epochs(faces):
+    few = faces[:4]
+    first, second = take(few, PAPER, 0, 2)  # one step is one epoch here
+    assert not np.array_equal(first[1], second[1])
+
+
+def test_too_few_images_for_a_batch(faces):
+    with pytest.raises(UserError, match="2 training images: too few for one batch of 4"):
+        pipeline.steps_per_epoch(faces[:2], PAPER)
+
+
+def test_fixed_examples_do_not_depend_on_their_number(faces):
+    whole = [t.numpy() for t in pipeline.fixed_examples(faces[:6], PAPER, "strokes_20_40")]
+    part = [t.numpy() for t in pipeline.fixed_examples(faces[2:4], PAPER, "strokes_20_40", first=2)]
+    for a, b in zip(whole, part, strict=True):
+        assert np.allclose(a[2:4], b, atol=1e-6)
+
+
+def test_without_a_family_they_take_turns(faces):
+    mask = pipeline.fixed_examples(faces[:15], PAPER)[1].numpy()
+    assert mask[0].sum() == mask[14].sum() == 32 * 32  # centre is the first of fourteen
+    assert mask[3].sum() == 32 * 64  # half
