@@ -1,0 +1,82 @@
+# `make` alone prints what there is. Every target makes what it needs first.
+
+DATA ?= auto
+PRESET ?= paper
+RUN ?= runs/$(PRESET)
+EPOCHS ?=
+PYTHON ?=
+
+VENV := .venv/installed
+PY := .venv/bin/python
+quoted = '$(subst ','\'',$(1))'
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help train test evaluate notebooks lint clean
+
+help:  ## this page
+	@echo 'Repair damaged faces with a U-Net GAN. Two commands for a fresh machine: make train, make test.'
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo '  DATA=PATH      an archive or a folder of images, or sample, tfds; else what is found, at least the sample'
+	@echo '  PRESET=NAME    the experiment: paper, or a variation of it'
+	@echo '  EPOCHS=N       instead of the number in the preset'
+	@echo '  RUN=FOLDER     where training writes and evaluation reads; else runs/PRESET'
+	@echo '  PYTHON=PATH    the Python, 3.11 to 3.13, that .venv is made with'
+	@echo
+	@echo 'For example: make train DATA=img_align_celeba.zip EPOCHS=15'
+	@echo 'NVIDIA GPU: a line at the top of requirements.txt. All options: .venv/bin/python -m faceinpaint --help'
+
+train: $(VENV)  ## train on DATA into RUN, going on where an earlier run stopped; minutes on the sample
+	$(PY) -m faceinpaint train --preset $(call quoted,$(PRESET)) --data $(call quoted,$(DATA)) \
+		$(if $(EPOCHS),--epochs $(call quoted,$(EPOCHS))) --run $(call quoted,$(RUN))
+
+test: $(VENV)  ## run the tests; they need no data
+	$(PY) -m pytest
+
+evaluate: $(VENV)  ## measure RUN on the test faces of DATA, beside the classical methods, into results.json
+	$(PY) -m faceinpaint evaluate --run $(call quoted,$(RUN)) --data $(call quoted,$(DATA))
+
+notebooks: $(VENV)  ## execute the notebooks from top to bottom, keeping their figures
+	$(PY) -m nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+
+lint: $(VENV)  ## check style and formatting
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+clean:  ## remove caches of Python and its tools; never .venv, runs/ or data/
+	rm -rf .pytest_cache .ruff_cache faceinpaint.egg-info
+	find faceinpaint tests notebooks -name __pycache__ -prune -exec rm -rf {} + \
+		-o -name .ipynb_checkpoints -prune -exec rm -rf {} +
+
+# The environment. Installation takes minutes, so what would stop it is asked first, in `MISSING`. Without the marker
+# an earlier try did not finish, and what it left cannot be trusted: begin again (pip keeps what it downloaded).
+define MISSING
+import ctypes, sys, sysconfig
+try:
+    import ensurepip, venv
+except ImportError:
+    sys.exit("%s cannot make environments; on Debian or Ubuntu: sudo apt-get install python%d.%d-venv" % ((sys.executable,) + sys.version_info[:2]))
+try:
+    if sys.platform == "linux":
+        for library in ("libGL.so.1", "libgthread-2.0.so.0"):
+            ctypes.CDLL(library)
+except OSError as error:
+    sys.exit("OpenCV needs a system library (%s); on Debian or Ubuntu: sudo apt-get install libgl1 libglib2.0-0" % error)
+endef
+export MISSING
+
+$(VENV): requirements.txt pyproject.toml
+	@for python in $(if $(PYTHON),$(call quoted,$(PYTHON)),python3 python3.13 python3.12 python3.11); do \
+		if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
+			"$$python" -c "$$MISSING" || exit 1; \
+			test -e $@ || "$$python" -m venv --clear .venv || exit 1; \
+			exit 0; \
+		fi; \
+	done; \
+	echo 'Python 3.11, 3.12 or 3.13 is needed: install one, or name it with PYTHON=/path/to/python3.11' >&2; exit 1
+	@rm -f $@
+	@echo 'Installing TensorFlow and the rest into .venv: about 1 GB to download, 3 GB on disk, some minutes, once.'
+	@$(PY) -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@

@@ -1,0 +1,69 @@
+"""Repair damaged faces with a U-Net GAN in Keras.
+
+    history = faceinpaint.train(faceinpaint.preset("paper"), data="auto", run_dir="runs/paper")
+    inpainter = faceinpaint.load("runs/paper")
+    restored = inpainter.restore(images, masks)  # uint8 RGB [N, H, W, 3]; nonzero in a mask is the hole
+    rows = faceinpaint.evaluate(inpainter, data="auto")
+
+Importing this package is cheap. What needs TensorFlow is loaded when it is first asked for.
+"""
+
+import importlib
+import os
+import sys
+from contextlib import contextmanager
+from types import ModuleType
+
+from faceinpaint.config import Config, UserError, preset
+
+os.environ["KERAS_BACKEND"] = "tensorflow"  # Keras reads it once, at its import; ~/.keras/keras.json may name another
+
+_LAZY = {"prepare": "celeba", "Inpainter": "inpainter", "load": "inpainter", "train": "train", "evaluate": "evaluate"}
+
+__all__ = ["Config", "UserError", "preset", *_LAZY]
+
+
+def __getattr__(name: str):
+    if name not in _LAZY:
+        raise AttributeError(f"module 'faceinpaint' has no attribute '{name}'")
+    with _quiet_start():
+        module = importlib.import_module(f"faceinpaint.{_LAZY[name]}")
+    return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """This package's class. Importing `faceinpaint.train` puts that module where the function of the same name is
+    expected, whoever imports it and whenever: here the function takes its place."""
+
+    def __setattr__(self, name, value):
+        if name in _LAZY and isinstance(value, ModuleType):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+@contextmanager
+def _quiet_start():
+    """Keeps TensorFlow's start-up lines off the screen: they come from C++ before its own log level applies, so file
+    descriptor 2 is closed to them. Python's errors pass. With TF_CPP_MIN_LOG_LEVEL set they are all shown."""
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+        if "tensorflow" in sys.modules:
+            sys.modules["tensorflow"].config.list_physical_devices()  # the rest of the lines, about drivers
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)

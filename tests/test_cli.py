@@ -1,0 +1,195 @@
+"""The command line and the lazy package: exit codes, one-line refusals, what is imported when."""
+
+import json
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+import faceinpaint
+from faceinpaint import config
+from faceinpaint.__main__ import main
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def replace_api(monkeypatch):
+    """Puts a function in the place of a public one, without importing what the public one needs."""
+    return lambda name, function: monkeypatch.setitem(vars(faceinpaint), name, function)
+
+
+def refusal(capsys, *argv) -> str:
+    """The one line that the command prints on stderr as it exits with 2."""
+    assert main(list(argv)) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("faceinpaint: ")
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+def test_alone_prints_help(capsys):
+    assert main([]) == 0
+    printed = capsys.readouterr().out
+    assert all(command in printed for command in ("prepare", "train", "evaluate"))
+
+
+@pytest.mark.parametrize("command", ["prepare", "train", "evaluate"])
+def test_help_teaches(command, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main([command, "--help"])
+    assert exit_.value.code == 0
+    printed = capsys.readouterr().out
+    assert f"Example: python -m faceinpaint {command}" in printed
+    assert "default" in printed
+    assert "minute" in printed
+
+
+@pytest.mark.parametrize("argv", [["trian"], ["train", "--epochs", "many"], ["train", "--fre"], ["evaluate", "extra"]])
+def test_wrong_usage_exits_with_2(argv, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(argv)
+    assert exit_.value.code == 2
+    assert "error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "part"),
+    [
+        (["train", "--preset", "papier"], "preset 'papier': choose one of paper, "),
+        (["train", "--epochs", "0"], "epochs 0: must be at least 1"),
+        (["prepare", "--size", "63"], "size 63: must be a multiple of 16"),
+        (["prepare", "--data", "nowhere.zip"], "nowhere.zip"),
+        (["evaluate", "--run", "runs/none"], "runs/none/generator.keras: no trained generator"),
+        (["evaluate", "--out", "none/results.json"], "none: no such folder"),
+    ],
+)
+def test_refusals_are_one_line_and_leave_nothing(argv, part, capsys, tmp_path):
+    assert part in refusal(capsys, *argv)
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_few_images_for_a_batch(face_archive, capsys):
+    assert "56 training images: too few for one batch of 64" in refusal(capsys, "prepare", "--data", str(face_archive))
+
+
+def test_train_passes_what_was_asked(replace_api):
+    calls = []
+    replace_api("train", lambda *arguments: calls.append(arguments))
+    assert main(["train"]) == 0
+    assert main(["train", "--preset", "smoke", "--epochs", "3", "--data", "a b", "--run", "here", "--fresh"]) == 0
+    assert main(["train", "--preset", "bce_only"]) == 0
+    assert calls == [
+        (config.Config(), "auto", "runs/paper", False),
+        (config.preset("smoke", epochs=3), "a b", "here", True),
+        (config.preset("bce_only"), "auto", "runs/bce_only", False),
+    ]
+
+
+def test_evaluate_writes_and_prints_the_rows(replace_api, capsys, tmp_path):
+    row = {"framing": 178, "family": "nose", "hole_psnr": [20.0, 19.0, 21.0]}
+    rows = [row | {"method": "faceinpaint", "hole_psnr": [25.126, 24.0, 26.0]}, row | {"method": "telea"}]
+    replace_api("load", lambda run: SimpleNamespace(config=config.preset("smoke"), run=run))
+    replace_api("evaluate", lambda inpainter, data: rows if (inpainter.run, data) == ("there", "sample") else None)
+    assert main(["evaluate", "--run", "there", "--data", "sample", "--out", "figures.json"]) == 0
+    assert "| nose | **25.13** | 20.00 |" in capsys.readouterr().out
+    written = json.loads((tmp_path / "figures.json").read_text())
+    assert written["rows"] == rows
+    assert written["config"]["train_images"] == 48
+
+
+@pytest.mark.parametrize(
+    ("error", "part"),
+    [
+        (config.UserError("run: two\nlines"), "run: two lines"),
+        (OSError(28, "No space left on device", "runs/paper/losses.png"), "runs/paper/losses.png: No space left on"),
+        (ModuleNotFoundError("No module named 'keras'", name="keras"), "keras is not installed: use .venv/bin/python"),
+        (ImportError("libGL.so.1: cannot open shared object file"), "sudo apt-get install libgl1 libglib2.0-0"),
+        (ImportError("faceinpaint needs Keras on TensorFlow"), "faceinpaint needs Keras on TensorFlow"),
+    ],
+)
+def test_errors_from_outside_are_one_line(error, part, replace_api, capsys):
+    def fail(*_):
+        raise error
+
+    replace_api("prepare", fail)
+    assert part in refusal(capsys, "prepare")
+
+
+def test_a_bug_keeps_its_traceback(replace_api):
+    replace_api("prepare", lambda *_: [][0])
+    with pytest.raises(IndexError):
+        main(["prepare"])
+
+
+@pytest.mark.parametrize(("flags", "remedy"), [([], "the same command goes on"), (["--fresh"], "without --fresh")])
+def test_interrupted(flags, remedy, replace_api, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    replace_api("train", interrupt)
+    assert main(["train", *flags]) == 130
+    assert remedy in capsys.readouterr().err
+
+
+def run_python(code, **environment) -> subprocess.CompletedProcess:
+    package = os.path.dirname(os.path.dirname(faceinpaint.__file__))
+    variables = {k: v for k, v in os.environ.items() if k not in ("TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND")}
+    variables |= {"PYTHONPATH": package, **environment}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=variables)
+
+
+def test_import_is_cheap():
+    code = """import sys, faceinpaint, faceinpaint.__main__
+assert {"train", "load", "Config"} <= set(dir(faceinpaint))
+print(*{"tensorflow", "keras", "numpy", "cv2", "matplotlib"} & set(sys.modules))"""
+    run = run_python(code)
+    assert (run.returncode, run.stdout.strip(), run.stderr) == (0, "", "")
+
+
+ORDERS = """
+import importlib, sys
+
+def check(order):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "faceinpaint"]:
+        del sys.modules[name]
+    exec(order, {})
+    import faceinpaint
+    for name in ("train", "evaluate"):
+        function = getattr(faceinpaint, name)
+        module = importlib.import_module(f"faceinpaint.{name}")
+        assert function is getattr(module, name) is getattr(faceinpaint, name), (order, name, function)
+        assert callable(function), (order, name)
+
+check("import faceinpaint; faceinpaint.train; faceinpaint.evaluate")
+check("import faceinpaint.train; import faceinpaint.evaluate")
+check("from faceinpaint.evaluate import table; from faceinpaint import train, evaluate")
+check("from faceinpaint import *")
+check("import faceinpaint; faceinpaint.train; import faceinpaint.train")
+check("import faceinpaint.train as anything; from faceinpaint.train import Record")
+
+import keras, faceinpaint
+assert keras.backend.backend() == "tensorflow"
+assert faceinpaint.load is faceinpaint.load
+try:
+    faceinpaint.nonsense
+except AttributeError as error:
+    assert "nonsense" in str(error)
+else:
+    raise AssertionError("an attribute that is not there")
+"""
+
+
+def test_functions_stay_functions_in_every_import_order():
+    run = run_python(ORDERS, KERAS_BACKEND="jax")
+    assert run.returncode == 0, run.stderr
+
+
+def test_tensorflow_starts_quietly():
+    run = run_python("import faceinpaint, sys; faceinpaint.Inpainter; print('said', file=sys.stderr)")
+    assert run.stderr == "said\n"

@@ -1,0 +1,158 @@
+"""The shape of the repository: what lies where, pinned requirements, the Makefile's promises, short functions."""
+
+import ast
+import os
+import re
+import shlex
+import statistics
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = {"faceinpaint", "notebooks", "tests"}
+FILES = {"README.md", "LICENSE", "Makefile", "pyproject.toml", "requirements.txt"}
+REQUIREMENT = re.compile(r"(?P<name>[\w-]+)==(?P<version>\d[\w.]*)  # (?P<reason>.{10,})")
+# Where the name that is imported is not the name that is installed.
+MODULES = {
+    "opencv-python": "cv2",
+    "pillow": "PIL",
+    "scikit-image": "skimage",
+    "tensorflow-datasets": "tensorflow_datasets",
+}
+# Programs, and what others import: none of our modules needs to.
+NOT_IMPORTED = {"jupyter", "ruff", "importlib_resources", "beautifulsoup4"}
+
+
+def tracked() -> list[Path]:
+    listing = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True)
+    if listing.returncode:
+        pytest.skip("not a git checkout")
+    return [Path(name) for name in listing.stdout.split("\0") if name]
+
+
+def requirements() -> dict[str, re.Match]:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    lines = [line for line in lines if line and not line.startswith("#")]
+    matches = {line: REQUIREMENT.fullmatch(line) for line in lines}
+    assert all(matches.values()), [line for line, match in matches.items() if not match]
+    return {match["name"]: match for match in matches.values()}
+
+
+def make(*arguments) -> str:
+    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES")}
+    environment = {k: v for k, v in environment.items() if k not in ("DATA", "EPOCHS", "PRESET", "RUN", "PYTHON")}
+    run = subprocess.run(["make", "-C", str(ROOT), *arguments], capture_output=True, text=True, env=environment)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def commands(*arguments) -> list[list[str]]:
+    """The words of each command that `make -n` shows, continued lines joined."""
+    return [shlex.split(line) for line in make("-n", *arguments).replace("\\\n", " ").splitlines() if "-m" in line]
+
+
+def test_top_level_holds_only_what_belongs_there():
+    extra = {path.parts[0] for path in tracked()} - FOLDERS - FILES
+    assert not [name for name in extra if not name.startswith(".")]
+
+
+def test_requirements_are_pinned_and_explained():
+    assert {"tensorflow", "keras", "numpy", "opencv-python", "pytest"} <= set(requirements())
+
+
+def test_what_is_imported_is_required_and_the_other_way_round():
+    imported = set()
+    for path in [*(ROOT / "faceinpaint").glob("*.py"), *(ROOT / "tests").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module.partition(".")[0])
+    imported -= {*sys.stdlib_module_names, "faceinpaint", "conftest"}
+    required = {MODULES.get(name, name) for name in set(requirements()) - NOT_IMPORTED}
+    assert imported == required
+
+
+def test_installed_versions_are_the_pinned_ones():
+    from importlib.metadata import version
+
+    assert {name: version(name) for name in requirements()} == {n: m["version"] for n, m in requirements().items()}
+
+
+def test_package_and_makefile_ask_for_the_same_python():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["requires-python"] == ">=3.11,<3.14"
+    assert "(3, 11) <= sys.version_info < (3, 14)" in (ROOT / "Makefile").read_text()
+
+
+def test_help_is_the_default_and_names_every_target():
+    text = (ROOT / "Makefile").read_text()
+    targets = re.search(r"^\.PHONY: (.*)$", text, re.M)[1].split()
+    explained = re.findall(r"^([a-z]+):.*  ## ", text, re.M)
+    assert sorted(targets) == sorted(explained)
+    printed = make()
+    assert all(f"make {target} " in printed for target in targets)
+    assert all(f"{variable}=" in printed for variable in ("DATA", "EPOCHS", "PRESET", "RUN"))
+    assert len(printed.splitlines()) <= 24
+    assert max(map(len, printed.splitlines())) <= 120
+
+
+def test_make_train_alone():
+    assert " ".join(commands("train")[-1][1:]) == "-m faceinpaint train --preset paper --data auto --run runs/paper"
+
+
+def test_make_passes_any_path_on():
+    path = 'my faces\' $HOME/"a".zip'
+    words = commands("train", f"DATA={path.replace('$', '$$')}", "EPOCHS=3", "PRESET=smoke")[-1]
+    asked = ["--preset", "smoke", "--data", path, "--epochs", "3", "--run", "runs/smoke"]
+    assert words[1:] == ["-m", "faceinpaint", "train", *asked]
+
+
+def test_make_clean_spares_what_took_time():
+    printed = make("-n", "clean")
+    assert not re.search(r"\b(runs|data|\.venv)\b", printed)
+
+
+def test_make_refuses_an_old_python(tmp_path):
+    old = tmp_path / "old python"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    run = subprocess.run(["make", "-C", str(tmp_path), "test", f"PYTHON={old}"], capture_output=True, text=True)
+    assert run.returncode == 2
+    assert "Python 3.11, 3.12 or 3.13 is needed" in run.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_no_path_of_one_machine_is_written_down():
+    machine_path = re.compile(rb"(?<![\w.])/(home|Users|root|work|tmp)/\w|[A-Z]:\\\\?Users")
+    found = []
+    for path in tracked():
+        content = (ROOT / path).read_bytes() if (ROOT / path).is_file() else b""
+        if b"\0" not in content[:8000] and machine_path.search(content):
+            found.append(str(path))
+    assert not found
+
+
+def function_lengths() -> dict[str, int]:
+    """Lines of each function of the package, its docstring left out."""
+    lengths = {}
+    for path in (ROOT / "faceinpaint").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                documented = node.body[0] if ast.get_docstring(node) is not None else None
+                docstring = documented.end_lineno - documented.lineno + 1 if documented else 0
+                lengths[f"{path.stem}.{node.name}"] = node.end_lineno - node.lineno + 1 - docstring
+    return lengths
+
+
+def test_functions_are_short():
+    lengths = function_lengths()
+    assert statistics.median(lengths.values()) <= 12
+    assert statistics.quantiles(lengths.values(), n=10)[-1] <= 35
+    assert lengths["inpainter.train_step"] <= 45
