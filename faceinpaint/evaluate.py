@@ -25,7 +25,7 @@ def methods(inpainter: Inpainter) -> dict[str, Restore]:
     return {"faceinpaint": inpainter.restore, **BASELINES}
 
 
-def test_examples(faces, config: Config, family, framing=WHOLE_SIDE):
+def damaged_examples(faces, config: Config, family, framing=WHOLE_SIDE):
     """Test pictures and their fixed holes: images uint8 [N, size, size, 3], masks uint8 [N, size, size, 1].
 
     faces: uint8 [N, S, S, 3]; family: a name in `masks.FAMILIES`, or a function like those; framing: side of the
@@ -76,7 +76,7 @@ def evaluate(inpainter: Inpainter, data="auto", framings=(WHOLE_SIDE, 128), fami
     progress = tqdm([(framing, family) for framing in framings for family in families], unit="table", disable=None)
     for framing, family in progress:
         progress.set_description(f"{family} at {framing}")
-        images, masks = test_examples(faces, inpainter.config, family, framing)
+        images, masks = damaged_examples(faces, inpainter.config, family, framing)
         rows += measure(restorers, images, masks, framing=framing, family=family)
     return rows
 
@@ -85,7 +85,7 @@ def evaluate_growth(inpainter: Inpainter, faces, areas=AREAS) -> list[dict]:
     """Rows like `evaluate`'s for a square hole in the middle that grows through `areas`, fractions of the image."""
     rows = []
     for area in areas:
-        images, masks = test_examples(faces, inpainter.config, partial(centre, area=area))
+        images, masks = damaged_examples(faces, inpainter.config, partial(centre, area=area))
         rows += measure(methods(inpainter), images, masks, framing=WHOLE_SIDE, family="growing", area=area)
     return rows
 

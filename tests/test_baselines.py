@@ -1,0 +1,76 @@
+"""Classical methods behind the interface of `Inpainter.restore`."""
+
+import numpy as np
+import pytest
+
+from faceinpaint.baselines import BASELINES
+
+
+def faces(count=3, size=32):
+    return np.random.default_rng(0).integers(0, 256, (count, size, size, 3), np.uint8)
+
+
+def left_eye(count=3, size=32):
+    masks = np.zeros((count, size, size), np.uint8)
+    masks[:, 8:14, 5:12] = 255
+    return masks
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_known_pixels_stay_and_the_hole_does_not_matter(name):
+    images, masks = faces(), left_eye()
+    kept = images.copy()
+    restored = BASELINES[name](images, masks)
+    assert restored.dtype == np.uint8
+    assert np.array_equal(images, kept)
+    assert np.array_equal(restored[masks == 0], images[masks == 0])
+    assert not np.array_equal(restored, images)
+    spoiled = np.where(masks[..., None] > 0, np.uint8(255), images)
+    assert np.array_equal(restored, BASELINES[name](spoiled, masks[..., None] / 255))
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_no_hole_and_nothing_but_hole(name):
+    images = faces(2)
+    masks = np.stack([np.zeros((32, 32)), np.ones((32, 32))])
+    restored = BASELINES[name](images, masks)
+    assert np.array_equal(restored[0], images[0])
+    assert (restored[1] == 128).all()
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_flat_picture_is_continued(name):
+    images = np.full((1, 32, 32, 3), [200, 100, 50], np.uint8)
+    masks = np.zeros((1, 32, 32), np.uint8)
+    masks[0, 10:20, 4:30] = 1
+    assert np.abs(BASELINES[name](images, masks).astype(int) - images).max() <= 3  # Telea rounds on its way
+
+
+def test_mean_by_hand():
+    images = np.zeros((1, 4, 4, 3), np.uint8)
+    images[0, 0] = [100, 50, 0]
+    masks = np.zeros((1, 4, 4), np.uint8)
+    masks[0, 2:] = 1  # known: one row of colour, one of black
+    assert BASELINES["mean"](images, masks)[0, 3, 3].tolist() == [50, 25, 0]
+
+
+def test_symmetric_crop_mirrors_the_sound_side():
+    images, masks = faces(), left_eye()
+    restored = BASELINES["symmetric_crop"](images, masks)
+    assert np.array_equal(restored[:, 8:14, 5:12], images[:, 8:14, ::-1][:, :, 5:12])
+
+
+def test_symmetric_crop_restores_a_symmetric_face_exactly():
+    half = faces()[:, :, :16]
+    images = np.concatenate([half, half[:, :, ::-1]], axis=2)
+    assert np.array_equal(BASELINES["symmetric_crop"](images, left_eye()), images)
+
+
+def test_symmetric_crop_fills_classically_where_both_sides_are_lost():
+    images, masks = faces(), left_eye()
+    masks[:, 8:14, 20:23] = 255  # the mirror of columns 9 to 11
+    restored = BASELINES["symmetric_crop"](images, masks)
+    assert np.array_equal(restored[:, 8:14, 5:9], images[:, 8:14, ::-1][:, :, 5:9])
+    both = restored[:, 8:14, 9:12].astype(int)
+    assert not np.array_equal(both, images[:, 8:14, ::-1][:, :, 9:12])
+    assert (both.std() > 0) and (both.min() >= 0)
