@@ -9,6 +9,7 @@ PYTHON ?=
 VENV := .venv/installed
 PY := .venv/bin/python
 quoted = '$(subst ','\'',$(1))'
+WHAT = --data $(call quoted,$(DATA)) --run $(call quoted,$(RUN))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -29,14 +30,13 @@ help:  ## this page
 	@echo 'NVIDIA GPU: a line at the top of requirements.txt. All options: .venv/bin/python -m faceinpaint --help'
 
 train: $(VENV)  ## train on DATA into RUN, going on where an earlier run stopped; minutes on the sample
-	$(PY) -m faceinpaint train --preset $(call quoted,$(PRESET)) --data $(call quoted,$(DATA)) \
-		$(if $(EPOCHS),--epochs $(call quoted,$(EPOCHS))) --run $(call quoted,$(RUN))
+	$(PY) -m faceinpaint train --preset $(call quoted,$(PRESET)) $(WHAT) $(if $(EPOCHS),--epochs $(EPOCHS))
 
 test: $(VENV)  ## run the tests; they need no data
 	$(PY) -m pytest
 
 evaluate: $(VENV)  ## measure RUN on the test faces of DATA, beside the classical methods, into results.json
-	$(PY) -m faceinpaint evaluate --run $(call quoted,$(RUN)) --data $(call quoted,$(DATA))
+	$(PY) -m faceinpaint evaluate $(WHAT)
 
 notebooks: $(VENV)  ## execute the notebooks from top to bottom, keeping their figures
 	$(PY) -m nbconvert --to notebook --execute --inplace notebooks/*.ipynb
@@ -47,8 +47,7 @@ lint: $(VENV)  ## check style and formatting
 
 clean:  ## remove caches of Python and its tools; never .venv, runs/ or data/
 	rm -rf .pytest_cache .ruff_cache faceinpaint.egg-info
-	find faceinpaint tests notebooks -name __pycache__ -prune -exec rm -rf {} + \
-		-o -name .ipynb_checkpoints -prune -exec rm -rf {} +
+	find faceinpaint tests $(wildcard notebooks) \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 # The environment. Installation takes minutes, so what would stop it is asked first, in `MISSING`. Without the marker
 # an earlier try did not finish, and what it left cannot be trusted: begin again (pip keeps what it downloaded).

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import inspect
+import os
 import sys
 from pathlib import Path
 
@@ -48,8 +49,8 @@ def evaluate(args):
     Example: python -m faceinpaint evaluate --run runs/paper
     """
     out = Path(args.out)
-    if not out.parent.is_dir():
-        raise UserError(f"{out.parent}: no such folder; make it, or give another --out")
+    if out.is_dir() or not os.access(out.parent, os.W_OK):
+        raise UserError(f"{out}: cannot be written; make its folder, or give another --out")
     inpainter = faceinpaint.load(args.run)
     rows = faceinpaint.evaluate(inpainter, args.data)
     from faceinpaint.evaluate import table, write_results
@@ -117,6 +118,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         args.run_command(args)
     except (UserError, OSError, ImportError) as error:
+        if isinstance(error, ImportError) and (error.name or "").startswith("faceinpaint"):
+            raise  # our own fault
         print(f"faceinpaint: {_reason(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

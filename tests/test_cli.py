@@ -66,7 +66,8 @@ def test_wrong_usage_exits_with_2(argv, capsys):
         (["prepare", "--size", "63"], "size 63: must be a multiple of 16"),
         (["prepare", "--data", "nowhere.zip"], "nowhere.zip"),
         (["evaluate", "--run", "runs/none"], "runs/none/generator.keras: no trained generator"),
-        (["evaluate", "--out", "none/results.json"], "none: no such folder"),
+        (["evaluate", "--out", "none/results.json"], "none/results.json: cannot be written"),
+        (["evaluate", "--out", "."], ".: cannot be written"),
     ],
 )
 def test_refusals_are_one_line_and_leave_nothing(argv, part, capsys, tmp_path):
@@ -121,9 +122,13 @@ def test_errors_from_outside_are_one_line(error, part, replace_api, capsys):
     assert part in refusal(capsys, "prepare")
 
 
-def test_a_bug_keeps_its_traceback(replace_api):
-    replace_api("prepare", lambda *_: [][0])
-    with pytest.raises(IndexError):
+@pytest.mark.parametrize("bug", [IndexError(), ModuleNotFoundError(name="faceinpaint.nonsense")])
+def test_a_bug_keeps_its_traceback(bug, replace_api):
+    def fail(*_):
+        raise bug
+
+    replace_api("prepare", fail)
+    with pytest.raises(type(bug)):
         main(["prepare"])
 
 

@@ -108,7 +108,7 @@ def test_make_train_alone():
 def test_make_passes_any_path_on():
     path = 'my faces\' $HOME/"a".zip'
     words = commands("train", f"DATA={path.replace('$', '$$')}", "EPOCHS=3", "PRESET=smoke")[-1]
-    asked = ["--preset", "smoke", "--data", path, "--epochs", "3", "--run", "runs/smoke"]
+    asked = ["--preset", "smoke", "--data", path, "--run", "runs/smoke", "--epochs", "3"]
     assert words[1:] == ["-m", "faceinpaint", "train", *asked]
 
 
