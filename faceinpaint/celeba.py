@@ -182,12 +182,19 @@ def _description(source: Source, config: Config, found: dict[str, int], rejects:
     return line
 
 
-def prepare(data: str = "auto", config: Config = PAPER, root: Path = Path("data")) -> Faces:
+def data_folder() -> Path:
+    """Where downloads and prepared faces lie: `data` at the top of the repository, whatever the current folder is,
+    or in the current folder when the package is installed elsewhere."""
+    repository = Path(__file__).resolve().parents[1]
+    return (repository if (repository / "pyproject.toml").is_file() else Path()) / "data"
+
+
+def prepare(data: str = "auto", config: Config = PAPER, root: Path | None = None) -> Faces:
     """Finds, splits and decodes the images that `data` names, or maps what an earlier call prepared.
 
     data: "auto", "sample", "tfds", or the path of an archive or folder of images. See `sources.find`.
     config: its size, image counts and batch size matter here.
-    root: holds downloads and the cache.
+    root: holds downloads and the cache; `data_folder()` unless given.
 
     Prints the description, and a progress bar while it decodes. Images that cannot be read are left out, listed in
     the cache's rejects.txt, and replaced by the next of their part as long as there are any.
@@ -195,10 +202,10 @@ def prepare(data: str = "auto", config: Config = PAPER, root: Path = Path("data"
     Raises `UserError` for a source that is missing, broken or not what its name says, for more than 1 % of
     unreadable images, and for fewer training images than one batch.
     """
-    asked = _asked(config)
+    asked, root = _asked(config), Path(root or data_folder())
     try:
-        source = sources.find(data, Path(root))
-        folder = Path(root) / "cache" / f"{source.label}-{config.size}"
+        source = sources.find(data, root)
+        folder = root / "cache" / f"{source.label}-{config.size}"
         wanted = {"code_version": CODE_VERSION, "source": source.fingerprint(), "size": config.size, "asked": asked}
         while (opened := _open(folder, wanted)) is None:
             _build(folder, source, config, wanted)

@@ -5,6 +5,7 @@ A run directory is the record of a run: `config.json`, `environment.json`, `hist
 under another name first and then moved, so that a run stopped at any moment leaves whole files.
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -67,11 +68,17 @@ def resolved(config: Config) -> Config:
     return replace(config, precision="mixed_bfloat16" if fast else "float32")
 
 
+def _identity(faces: celeba.Faces) -> str:
+    """Changes when other faces, or the same ones in another order, are trained on, validated on or tested on."""
+    return hashlib.sha256(json.dumps([faces.train.shape, faces.names]).encode()).hexdigest()
+
+
 def _environment(faces: celeba.Faces) -> dict:
     git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     commit = subprocess.run(git, capture_output=True, text=True).stdout.strip() if shutil.which("git") else ""
     return {
         "data": faces.description,
+        "faces": _identity(faces),
         "commit": commit or "unknown",
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
@@ -191,9 +198,9 @@ def _check_same(run_dir: Path, config: Config, faces: celeba.Faces):
     """Refuses to go on with a run that was begun with other settings or other data."""
     old, new = asdict(read(run_dir / "config.json")), asdict(config)
     changed = [f"{key} {old[key]} there, {new[key]} asked" for key in new if old[key] != new[key]]
-    data = json.loads((run_dir / "environment.json").read_text())["data"]
-    if data != faces.description:
-        changed.append(f"data «{data}» there, «{faces.description}» asked")
+    begun = json.loads((run_dir / "environment.json").read_text())
+    if begun["faces"] != _identity(faces):
+        changed.append(f"data «{begun['data']}» there, «{faces.description}» asked")
     if changed:
         raise UserError(f"{run_dir}: begun with other settings ({'; '.join(changed)}); use another --run, or --fresh")
 

@@ -1,0 +1,48 @@
+"""Settings: presets, their files, and what is refused."""
+
+import pytest
+
+from faceinpaint import config
+from faceinpaint.config import PRESETS, Config, UserError
+
+
+def test_paper_is_the_default():
+    paper = config.preset("paper")
+    assert paper == Config()
+    assert (paper.size, paper.train_images, paper.test_images, paper.epochs) == (64, 19_000, 1_000, 50)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_json_round_trip(name, tmp_path):
+    settings = config.preset(name)
+    path = tmp_path / "config.json"
+    path.write_text(config.to_json(settings))
+    assert config.read(path) == settings
+
+
+@pytest.mark.parametrize("name", sorted(set(PRESETS) - {"paper", "smoke", "bce_only"}))
+def test_variations_change_one_thing(name):
+    assert len(PRESETS[name]) == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: config.preset("papre"), "preset 'papre': choose one of paper, "),
+        (lambda: config.preset("paper", epoch=3), "config: unknown key 'epoch'; the keys are size, "),
+        (lambda: config.preset("paper", size=60), "size 60: must be a multiple of 16"),
+        (lambda: config.preset("paper", epochs=0), "epochs 0: must be at least 1"),
+        (lambda: config.preset("paper", batch_size=-1), "batch_size -1: must be at least 1"),
+    ],
+)
+def test_refusals(make, message):
+    with pytest.raises(UserError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"sise": 64}', '{"size": "big"}'])
+def test_a_damaged_file_is_named(tmp_path, text):
+    path = tmp_path / "config.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"config"):
+        config.read(path)
