@@ -38,6 +38,13 @@ test: $(VENV)  ## run the tests; they need no data
 evaluate: $(VENV)  ## measure RUN on the test faces of DATA, beside the classical methods, into results.json
 	$(PY) -m faceinpaint evaluate $(WHAT)
 
+# The notebooks run in their own folder: a path given from here lies one folder up.
+from_notebooks = $(if $(filter auto sample tfds /% ~%,$(firstword $(1))),,../)$(1)
+notebooks: export FACEINPAINT_DATA = $(call from_notebooks,$(DATA))
+notebooks: export FACEINPAINT_PRESET = $(PRESET)
+ifdef EPOCHS
+notebooks: export FACEINPAINT_EPOCHS = $(EPOCHS)
+endif
 notebooks: $(VENV)  ## execute the notebooks from top to bottom, keeping their figures
 	$(PY) -m nbconvert --to notebook --execute --inplace notebooks/*.ipynb
 
