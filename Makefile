@@ -13,7 +13,7 @@ WHAT = --data $(call quoted,$(DATA)) --run $(call quoted,$(RUN))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help train test evaluate notebooks lint clean
+.PHONY: help train test evaluate notebooks bench lint clean
 
 help:  ## this page
 	@echo 'Repair damaged faces with a U-Net GAN. Two commands for a fresh machine: make train, make test.'
@@ -47,6 +47,9 @@ notebooks: export FACEINPAINT_EPOCHS = $(EPOCHS)
 endif
 notebooks: $(VENV)  ## execute the notebooks from top to bottom, keeping their figures
 	$(PY) -m nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+
+bench: $(VENV)  ## measure the speed on this machine; run it while nothing else runs
+	$(PY) -m faceinpaint bench --preset $(call quoted,$(PRESET))
 
 lint: $(VENV)  ## check style and formatting
 	$(PY) -m ruff check .

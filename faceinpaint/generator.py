@@ -45,4 +45,44 @@ def build_unet(config: Config, dtype="float32") -> keras.Model:
     return keras.Model(inputs, generated, name="unet")
 
 
-GENERATORS = {"unet": build_unet}
+def _gated_conv(x, channels, name, dtype, strides=1):
+    """A convolution that decides for itself where it applies: ELU(features) * sigmoid(gate) (Yu et al. 2019, "Free-form
+    image inpainting with gated convolution", eq. 2)."""
+    both = layers.Conv2D(2 * channels, 3, strides, padding="same", dtype=dtype, name=f"{name}_conv")(x)
+    features = layers.Activation("elu", dtype=dtype, name=f"{name}_features")(both[..., :channels])
+    gate = layers.Activation("sigmoid", dtype=dtype, name=f"{name}_gate")(both[..., channels:])
+    return layers.Multiply(dtype=dtype, name=name)([features, gate])
+
+
+def _gated_stage(x, widths, stage, dtype):
+    """Encoder and decoder of gated convolutions: [B, H, W, C] → image [B, H, W, 3]."""
+    first, *rest = widths
+    x = _gated_conv(x, first, f"{stage}_in", dtype)
+    for scale, width in enumerate(rest, start=1):
+        x = _gated_conv(x, width, f"{stage}_down{scale}", dtype, strides=2)
+        x = _gated_conv(x, width, f"{stage}_encode{scale}", dtype)
+    for scale, width in reversed(list(enumerate(widths[:-1]))):
+        x = layers.UpSampling2D(2, dtype=dtype, name=f"{stage}_up{scale}")(x)
+        x = _gated_conv(x, width, f"{stage}_decode{scale}", dtype)
+    x = layers.Conv2D(3, 3, padding="same", dtype=dtype, name=f"{stage}_out")(x)
+    return layers.Activation("tanh", dtype="float32", name=f"{stage}_image")(x)
+
+
+def build_coarse_to_fine(config: Config, dtype="float32") -> keras.Model:
+    """Two stages of gated convolutions, the kind of network the paper compares itself with (SC-FEGAN, Jo and Park 2019;
+    DeepFill v2, Yu et al. 2019; without their sketches and contextual attention).
+
+    The first stage repairs coarsely, its result is pasted into the hole, the second refines it.
+    Input: as `build_unet`. Output: [coarse, generated], each [B, size, size, 3], float32 in [-1, 1].
+    """
+    inputs = keras.Input((config.size, config.size, 4), name="filled_image_and_mask")
+    filled_image, mask = inputs[..., :3], inputs[..., 3:]
+    coarse = _gated_stage(inputs, config.generator_widths[:4], "coarse", dtype)
+    pasted = filled_image + mask * (coarse - filled_image)
+    generated = _gated_stage(
+        layers.Concatenate(name="pasted")([pasted, mask]), config.generator_widths[:4], "fine", dtype
+    )
+    return keras.Model(inputs, [coarse, generated], name="coarse_to_fine")
+
+
+GENERATORS = {"unet": build_unet, "coarse_to_fine": build_coarse_to_fine}

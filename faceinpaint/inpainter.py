@@ -25,6 +25,11 @@ def composite(image, generated, mask):
     return mask * generated + (1.0 - mask) * image
 
 
+def _stages(generator, filled_image, mask):
+    """A generator's outputs, the last of them final: one of a U-Net, two of a coarse-to-fine network."""
+    return tf.nest.flatten(generator(tf.concat([filled_image, mask], axis=-1)))
+
+
 def _adam(config: Config, rate, total_steps):
     schedule = keras.optimizers.schedules.CosineDecay(rate, decay_steps=total_steps)
     return keras.optimizers.Adam(schedule, beta_1=config.beta_1, beta_2=0.999)
@@ -78,8 +83,11 @@ class Inpainter(keras.Model):
     def call(self, inputs):
         """image [B, H, W, 3] with its `mask` and `filled_image` → restored [B, H, W, 3]."""
         image, mask, filled_image = inputs
-        generated = self.averaged_generator(tf.concat([filled_image, mask], axis=-1))
-        return composite(image, generated, mask)
+        return composite(image, self.generate(filled_image, mask), mask)
+
+    def generate(self, filled_image, mask):
+        """The averaged generator's raw output [B, H, W, 3], known pixels included."""
+        return _stages(self.averaged_generator, filled_image, mask)[-1]
 
     def train_step(self, batch):
         """One step of both networks on (image, mask, filled_image), the two looking at the same restored images."""
@@ -89,15 +97,15 @@ class Inpainter(keras.Model):
 
         with tf.GradientTape(watch_accessed_variables=False) as generator_tape:
             generator_tape.watch(generator_variables)
-            generated = self.generator(tf.concat([filled_image, mask], axis=-1), training=True)
-            restored = composite(image, generated, mask)
+            stages = [composite(image, stage, mask) for stage in _stages(self.generator, filled_image, mask)]
+            restored = stages[-1]
             with tf.GradientTape(watch_accessed_variables=False) as discriminator_tape:
                 discriminator_tape.watch(discriminator_variables)
                 # One pass over real and restored images: half the calls, larger and so faster matrix products.
                 logits = self.discriminator(tf.concat([image, restored], axis=0), training=True)
                 real_logits, fake_logits = tf.split(logits, 2)
                 discriminator_loss = losses.discriminator_loss(real_logits, fake_logits)
-            reconstruction_loss = losses.reconstruction_loss(image, restored, mask)
+            reconstruction_loss = tf.reduce_mean([losses.reconstruction_loss(image, stage, mask) for stage in stages])
             adversarial_loss = losses.adversarial_loss(fake_logits)
             generator_loss = (
                 self.config.reconstruction_weight * reconstruction_loss

@@ -124,7 +124,7 @@ class Record(keras.callbacks.Callback):
 
     def draw_grid(self, epoch):
         image, mask, filled_image = self.examples
-        generated = self.model.averaged_generator(tf.concat([filled_image, mask], axis=-1))
+        generated = self.model.generate(filled_image, mask)
         restored = self.model.restore(pipeline.to_uint8(image).numpy(), mask.numpy())
         stages = (pipeline.to_uint8(stage).numpy() for stage in (filled_image, generated))
         grid = figures.output_grid(pipeline.to_uint8(image).numpy(), mask.numpy(), *stages, restored)

@@ -56,6 +56,14 @@ def test_each_optimizer_moves_only_its_own_network(idle):
     assert all(changed(before[busy], values(getattr(inpainter, busy).weights)))
 
 
+def test_both_stages_of_a_coarse_to_fine_network_are_taught():
+    inpainter = Inpainter(config.preset("smoke", precision="float32", size=32, generator="coarse_to_fine"))
+    inpainter.compile(100)
+    before = values(inpainter.generator.weights)
+    inpainter.train_step(batch())
+    assert all(changed(before, values(inpainter.generator.weights)))
+
+
 def test_the_average_follows_its_formula(inpainter):
     start = values(inpainter.averaged_generator.weights)
     inpainter.train_step(batch())

@@ -13,9 +13,11 @@ from faceinpaint.generator import GENERATORS, build_unet
 @pytest.mark.parametrize("size", [16, 48, 64, 96])
 def test_generators_serve_any_multiple_of_16(name, size):
     generator = GENERATORS[name](config.preset("smoke", size=size))
-    output = generator(np.zeros((2, size, size, 4), np.float32))
-    assert output.shape == (2, size, size, 3)
-    assert output.dtype == tf.float32
+    outputs = tf.nest.flatten(generator(np.zeros((2, size, size, 4), np.float32)))
+    assert len(outputs) == (2 if name == "coarse_to_fine" else 1)
+    for output in outputs:
+        assert output.shape == (2, size, size, 3)
+        assert output.dtype == tf.float32
 
 
 def test_output_stays_in_range_and_is_float32_in_mixed_precision():
@@ -44,6 +46,22 @@ def test_skips_carry_detail_that_the_bottom_cannot():
     inputs[1, 33, 33] = 1
     difference = np.abs(np.diff(np.asarray(generator(inputs)), axis=0))[0].sum(axis=-1)
     assert difference[31:36, 31:36].max() == difference.max()
+
+
+def test_the_fine_stage_sees_the_coarse_one_in_the_hole_alone():
+    generator = GENERATORS["coarse_to_fine"](config.preset("smoke"))
+    inputs = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 4)).astype(np.float32)
+    inputs[..., 3] = 0
+    coarse_out = generator.get_layer("coarse_out")
+
+    def fine_changes():
+        before = np.asarray(generator(inputs)[1])
+        coarse_out.bias.assign_add([3.0, 3.0, 3.0])
+        return not np.allclose(before, np.asarray(generator(inputs)[1]))
+
+    assert not fine_changes()
+    inputs[:, 20:40, 20:40, 3] = 1
+    assert fine_changes()
 
 
 def test_discriminator_ends_in_one_logit_after_dense_layers():

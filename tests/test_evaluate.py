@@ -1,0 +1,106 @@
+"""The tables: what is in them, and that they tell good from bad."""
+
+import importlib
+import json
+
+import numpy as np
+import pytest
+
+from faceinpaint import config
+from faceinpaint.bench import report
+from faceinpaint.inpainter import Inpainter
+
+evaluation = importlib.import_module("faceinpaint.evaluate")  # `faceinpaint.evaluate` is the function
+
+SETTINGS = config.preset("smoke", precision="float32", size=32)
+METRICS = {f"{hole}{name}" for hole in ("", "hole_") for name in ("l1", "psnr", "ssim")}
+
+
+@pytest.fixture(scope="module")
+def inpainter():
+    return Inpainter(SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def faces():
+    random = np.random.default_rng(0)
+    return random.integers(0, 256, (12, 8, 8, 3), np.uint8).repeat(8, 1).repeat(8, 2)
+
+
+def test_holes_are_the_same_each_time_and_for_fewer_faces(faces):
+    images, masks = evaluation.damaged_examples(faces, SETTINGS, "strokes_20_40")
+    again, fewer = evaluation.damaged_examples(faces[:5], SETTINGS, "strokes_20_40")
+    assert images.dtype == masks.dtype == np.uint8
+    assert np.array_equal(images[:5], again)
+    assert np.array_equal(masks[:5], fewer)
+    assert set(np.unique(masks)) == {0, 1}
+
+
+def test_a_perfect_method_beats_a_bad_one(faces):
+    images, masks = evaluation.damaged_examples(faces, SETTINGS, "centre")
+    hole = masks > 0
+    restorers = {
+        "near": lambda *_: np.where(hole, np.clip(images.astype(int) + 2, 0, 255), images).astype(np.uint8),
+        "far": lambda *_: np.where(hole, 255 - images, images),
+    }
+    near, far = evaluation.measure(restorers, images, masks, family="centre", framing=178)
+    assert set(near) == {"family", "framing", "method", "n", "hole_area"} | METRICS
+    assert near["n"] == 12
+    assert near["hole_area"] == pytest.approx(0.25)
+    for name in ("psnr", "ssim", "hole_psnr", "hole_ssim"):
+        assert near[name][0] > far[name][0]
+    assert near["hole_l1"][0] == pytest.approx(2 / 255, rel=0.05)
+    assert near["l1"][0] == pytest.approx(near["hole_l1"][0] / 4, rel=1e-3)
+    assert near["psnr"][0] - near["hole_psnr"][0] == pytest.approx(10 * np.log10(4), abs=1e-3)
+
+
+def test_the_interval_covers_the_mean_as_often_as_it_says():
+    random = np.random.default_rng(1)
+    inside = 0
+    for trial in range(200):
+        _, low, high = evaluation.mean_and_interval(random.normal(5, 2, 60), seed=trial, resamples=300)
+        inside += low <= 5 <= high
+    assert 0.88 <= inside / 200 <= 0.99
+
+
+def test_images_without_a_value_are_left_out():
+    mean, low, high = evaluation.mean_and_interval(np.array([1.0, np.inf, 3.0, np.nan]))
+    assert mean == 2
+    assert 1 <= low <= high <= 3
+
+
+def test_growth_covers_the_areas(inpainter, faces):
+    rows = evaluation.evaluate_growth(inpainter, faces[:2], areas=(0.05, 0.5))
+    assert {row["method"] for row in rows} == {"faceinpaint", "mean", "telea", "navier_stokes", "symmetric_crop"}
+    assert [row["hole_area"] for row in rows if row["method"] == "telea"] == pytest.approx([0.05, 0.5], abs=0.03)
+
+
+def test_evaluate_gives_a_row_for_each_framing_family_and_method(inpainter, face_archive, tmp_path, monkeypatch):
+    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path)
+    rows = evaluation.evaluate(inpainter, str(face_archive), framings=(178, 128), families=("half", "nose"))
+    assert len(rows) == 2 * 2 * 5
+    assert {row["n"] for row in rows} == {SETTINGS.test_images}
+    assert all(np.isfinite(row[name]).all() for row in rows for name in METRICS)
+
+
+def test_table_marks_the_best():
+    rows = [
+        {"framing": 178, "family": "nose", "method": method, "hole_psnr": [value, 0, 0], "hole_l1": [value / 100, 0, 0]}
+        for method, value in (("a", 20.126), ("b", 19.0))
+    ]
+    header = ["| family | a | b |", "|---|---:|---:|"]
+    assert evaluation.table(rows).splitlines() == [*header, "| nose | **20.13** | 19.00 |"]
+    assert "| 0.201 | **0.190** |" in evaluation.table(rows, "hole_l1")
+    assert len(evaluation.table(rows, framing=128).splitlines()) == 2
+
+
+def test_results_are_json_and_appear_whole(tmp_path):
+    evaluation.write_results(tmp_path / "results.json", [{"family": "nose"}], run="runs/x")
+    assert json.loads((tmp_path / "results.json").read_text()) == {"run": "runs/x", "rows": [{"family": "nose"}]}
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+
+
+def test_bench_report_draws_the_ratio():
+    text = report({"input pipeline": np.array([900.0, 1000, 1100]), "training step": np.array([100.0])}, SETTINGS)
+    assert "| input pipeline | 1,000 | 900 to 1,100 |" in text
+    assert "10.0 times as fast" in text
