@@ -1,7 +1,8 @@
 """How good it is: every method on the same unseen faces and the same holes, one row for each family and method."""
 
+import dataclasses
 import json
-import os
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,13 +10,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from faceinpaint import celeba, metrics, pipeline
+from faceinpaint import celeba, figures, metrics, pipeline
 from faceinpaint.baselines import BASELINES
 from faceinpaint.config import Config
-from faceinpaint.inpainter import Inpainter
+from faceinpaint.inpainter import Inpainter, load
 from faceinpaint.masks import FAMILIES, WHOLE_SIDE, centre
+from faceinpaint.train import write_image, write_text
 
 METRICS = {"l1": metrics.l1, "psnr": metrics.psnr, "ssim": metrics.ssim}
+SHOWN = ("eyes", "nose", "mouth", "boxes", "strokes_20_40", "centre", "half", "pixels")  # in `showcase`
 AREAS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # the paper's growing mask
 Restore = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -90,11 +93,37 @@ def evaluate_growth(inpainter: Inpainter, faces, areas=AREAS) -> list[dict]:
     return rows
 
 
-def write_results(path: Path, rows: list[dict], **about) -> None:
-    """`rows` and what else is known about them, as JSON; the file appears whole or not at all."""
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n")
-    os.replace(temporary, path)
+def showcase(inpainter: Inpainter, faces, seed=0):
+    """Faces drawn by `seed`, not picked, each with another kind of damage: damaged, restored and original below one
+    another. faces: uint8 [N, S, S, 3] → uint8 [height, width, 3]."""
+    drawn = np.random.default_rng(seed).choice(len(faces), min(len(SHOWN), len(faces)), replace=False)
+    examples = [damaged_examples(faces[[i]], inpainter.config, name) for i, name in zip(drawn, SHOWN, strict=False)]
+    images, masks = (np.concatenate(stage) for stage in zip(*examples, strict=True))
+    rows = [figures.damaged(images, masks), inpainter.restore(images, masks), images]
+    return figures.tiles([list(row) for row in rows], SHOWN[: len(images)])
+
+
+def write_evaluation(run: str | Path, data: str, out: Path) -> list[dict]:
+    """`evaluate`s the run directory `run` and writes the rows to `out`, with the config and environment of the
+    training and the command, and a `showcase` beside it as .png. Returns the rows. Raises `UserError` for a run
+    without a trained generator and as `celeba.prepare` does."""
+    inpainter = load(run)
+    rows = evaluate(inpainter, data)
+    about = {
+        "command": f"python -m faceinpaint evaluate --run {run} --data {data} --out {out}",
+        "config": dataclasses.asdict(inpainter.config),
+        "trained": json.loads((Path(run) / "environment.json").read_text()),
+    }
+    write_text(out, _as_json(about, rows))
+    write_image(out.with_suffix(".png"), showcase(inpainter, celeba.prepare(data, inpainter.config).test))
+    return rows
+
+
+def _as_json(about: dict, rows: list[dict]) -> str:
+    """`about` and a line for each of `rows`, their numbers kept to five decimals."""
+    rounded = json.loads(json.dumps(rows), parse_float=lambda number: round(float(number), 5))
+    lines = ",\n".join(json.dumps(row) for row in rounded)
+    return f'{json.dumps(about, indent=1).removesuffix("}").rstrip()},\n "rows": [\n{lines}\n]}}\n'
 
 
 def table(rows: list[dict], metric="hole_psnr", framing=WHOLE_SIDE) -> str:
@@ -110,3 +139,12 @@ def table(rows: list[dict], metric="hole_psnr", framing=WHOLE_SIDE) -> str:
         cells = [f"**{mean:.{digits}f}**" if mean == top else f"{mean:.{digits}f}" for mean in means.values()]
         lines.append(f"| {family} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def with_tables(text: str, rows: list[dict]) -> str:
+    """`text` with every table between `<!-- table METRIC FRAMING -->` and `<!-- end -->` made anew from `rows`."""
+
+    def made(match):
+        return f"{match[1]}\n{table(rows, match[2], int(match[3]))}\n{match[4]}"
+
+    return re.sub(r"(<!-- table (\w+) (\d+) -->)\n.*?(<!-- end -->)", made, text, flags=re.DOTALL)

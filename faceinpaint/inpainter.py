@@ -166,7 +166,7 @@ class Inpainter(keras.Model):
         return restored[0] if single else restored
 
 
-def load(run: str | Path) -> Inpainter:
+def load(run: str | Path = "runs/paper") -> Inpainter:
     """The trained `Inpainter` of a run directory, ready to restore. Raises `UserError` when there is none."""
     path = Path(run) / "generator.keras"
     if not path.is_file():

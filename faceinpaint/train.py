@@ -42,12 +42,14 @@ def _replacing(path: Path):
         temporary.unlink(missing_ok=True)
 
 
-def _write_text(path: Path, text: str):
+def write_text(path: Path, text: str):
+    """`text` as a file that appears whole or not at all."""
     with _replacing(path) as temporary:
         temporary.write_text(text)
 
 
-def _write_image(path: Path, image):
+def write_image(path: Path, image):
+    """`image`, uint8 RGB, as a file that appears whole or not at all. Raises OSError when it cannot be written."""
     with _replacing(path) as temporary:
         if not cv2.imwrite(str(temporary), image[..., ::-1]):
             raise OSError(f"{path}: cannot be written")
@@ -128,7 +130,7 @@ class Record(keras.callbacks.Callback):
         restored = self.model.restore(pipeline.to_uint8(image).numpy(), mask.numpy())
         stages = (pipeline.to_uint8(stage).numpy() for stage in (filled_image, generated))
         grid = figures.output_grid(pipeline.to_uint8(image).numpy(), mask.numpy(), *stages, restored)
-        _write_image(self.run_dir / "grids" / f"epoch_{epoch:03d}.png", grid)
+        write_image(self.run_dir / "grids" / f"epoch_{epoch:03d}.png", grid)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.time()
@@ -140,7 +142,7 @@ class Record(keras.callbacks.Callback):
         self.draw_grid(epoch)
         with _replacing(self.run_dir / "generator.keras") as temporary:
             self.model.averaged_generator.save(temporary)
-        _write_text(self.run_dir / "history.jsonl", "".join(json.dumps(line) + "\n" for line in self.history))
+        write_text(self.run_dir / "history.jsonl", "".join(json.dumps(line) + "\n" for line in self.history))
         figure = figures.loss_figure(self.history)
         with _replacing(self.run_dir / "losses.png") as temporary:
             figure.savefig(temporary, dpi=110)
@@ -194,13 +196,21 @@ def _start_over(run_dir: Path):
         shutil.rmtree(run_dir)
 
 
+def _read_environment(run_dir: Path) -> dict:
+    path = run_dir / "environment.json"
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); use another --run, or --fresh") from error
+
+
 def _check_same(run_dir: Path, config: Config, faces: celeba.Faces):
     """Refuses to go on with a run that was begun with other settings or other data."""
     old, new = asdict(read(run_dir / "config.json")), asdict(config)
     changed = [f"{key} {old[key]} there, {new[key]} asked" for key in new if old[key] != new[key]]
-    begun = json.loads((run_dir / "environment.json").read_text())
-    if begun["faces"] != _identity(faces):
-        changed.append(f"data «{begun['data']}» there, «{faces.description}» asked")
+    begun = _read_environment(run_dir)
+    if begun.get("faces") != _identity(faces):
+        changed.append(f"data «{begun.get('data')}» there, «{faces.description}» asked")
     if changed:
         raise UserError(f"{run_dir}: begun with other settings ({'; '.join(changed)}); use another --run, or --fresh")
 
@@ -208,7 +218,7 @@ def _check_same(run_dir: Path, config: Config, faces: celeba.Faces):
 def _read_history(run_dir: Path, epochs: int) -> list[dict]:
     path = run_dir / "history.jsonl"
     lines = path.read_text().splitlines() if path.is_file() else []
-    return [json.loads(line) for line in lines][:epochs]
+    return [json.loads(line) for line in lines[:epochs]]
 
 
 def _grid_examples(faces: celeba.Faces, config: Config):
@@ -226,7 +236,7 @@ def write_filmstrip(run_dir: Path, last: int):
     paths = {epoch: run_dir / "grids" / f"epoch_{epoch:03d}.png" for epoch in range(last + 1)}
     grids = {epoch: cv2.imread(str(path))[..., ::-1] for epoch, path in paths.items() if path.is_file()}
     chosen = {epoch: grids[epoch] for epoch in figures.filmstrip_epochs(last) if epoch in grids}
-    _write_image(run_dir / "filmstrip.png", figures.filmstrip(chosen))
+    write_image(run_dir / "filmstrip.png", figures.filmstrip(chosen))
     frames = [Image.fromarray(grid).quantize() for grid in grids.values()]
     with _replacing(run_dir / "progress.gif") as temporary:
         frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=300, loop=0)
@@ -234,8 +244,8 @@ def write_filmstrip(run_dir: Path, last: int):
 
 def _begin(run_dir: Path, config: Config, faces: celeba.Faces):
     (run_dir / "grids").mkdir(parents=True, exist_ok=True)
-    _write_text(run_dir / "environment.json", json.dumps(_environment(faces), indent=2) + "\n")
-    _write_text(run_dir / "config.json", to_json(config))
+    write_text(run_dir / "environment.json", json.dumps(_environment(faces), indent=2) + "\n")
+    write_text(run_dir / "config.json", to_json(config))
 
 
 def train(config: Config, data="auto", run_dir="runs/paper", fresh=False) -> list[dict]:

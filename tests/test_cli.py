@@ -1,10 +1,10 @@
 """The command line and the lazy package: exit codes, one-line refusals, what is imported when."""
 
-import json
+import importlib
 import os
 import subprocess
 import sys
-from types import SimpleNamespace
+from pathlib import Path
 
 import pytest
 
@@ -92,16 +92,15 @@ def test_train_passes_what_was_asked(replace_api):
     ]
 
 
-def test_evaluate_writes_and_prints_the_rows(replace_api, capsys, tmp_path):
+def test_evaluate_passes_what_was_asked_and_prints_a_table(monkeypatch, capsys, tmp_path):
     row = {"framing": 178, "family": "nose", "hole_psnr": [20.0, 19.0, 21.0]}
     rows = [row | {"method": "faceinpaint", "hole_psnr": [25.126, 24.0, 26.0]}, row | {"method": "telea"}]
-    replace_api("load", lambda run: SimpleNamespace(config=config.preset("smoke"), run=run))
-    replace_api("evaluate", lambda inpainter, data: rows if (inpainter.run, data) == ("there", "sample") else None)
+    asked = []
+    module = importlib.import_module("faceinpaint.evaluate")
+    monkeypatch.setattr(module, "write_evaluation", lambda *arguments: asked.append(arguments) or rows)
     assert main(["evaluate", "--run", "there", "--data", "sample", "--out", "figures.json"]) == 0
+    assert asked == [("there", "sample", Path("figures.json"))]
     assert "| nose | **25.13** | 20.00 |" in capsys.readouterr().out
-    written = json.loads((tmp_path / "figures.json").read_text())
-    assert written["rows"] == rows
-    assert written["config"]["train_images"] == 48
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import importlib
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -94,10 +95,30 @@ def test_table_marks_the_best():
     assert len(evaluation.table(rows, framing=128).splitlines()) == 2
 
 
-def test_results_are_json_and_appear_whole(tmp_path):
-    evaluation.write_results(tmp_path / "results.json", [{"family": "nose"}], run="runs/x")
-    assert json.loads((tmp_path / "results.json").read_text()) == {"run": "runs/x", "rows": [{"family": "nose"}]}
-    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+def test_an_evaluation_is_written_with_its_provenance(inpainter, face_archive, tmp_path, monkeypatch):
+    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path / "data")
+    monkeypatch.setattr(evaluation, "SHOWN", ("nose", "half"))
+    monkeypatch.setattr(evaluation, "evaluate", lambda *_: [{"family": "nose", "psnr": [1.23456789, 0, 2]}])
+    run, out = tmp_path / "run", tmp_path / "results.json"
+    run.mkdir()
+    (run / "config.json").write_text(config.to_json(SETTINGS))
+    (run / "environment.json").write_text('{"commit": "abc"}')
+    inpainter.averaged_generator.save(run / "generator.keras")
+    evaluation.write_evaluation(run, str(face_archive), out)
+    written = json.loads(out.read_text())
+    assert written["rows"] == [{"family": "nose", "psnr": [1.23457, 0, 2]}]
+    assert written["config"]["size"] == 32
+    assert written["trained"] == {"commit": "abc"}
+    assert written["command"] == f"python -m faceinpaint evaluate --run {run} --data {face_archive} --out {out}"
+    assert cv2.imread(str(out.with_suffix(".png"))).shape == (26 + 3 * 130, 2 * 130, 3)
+
+
+def test_tables_in_a_text_are_made_anew():
+    rows = [{"framing": 178, "family": "nose", "method": "a", "psnr": [20.0, 0, 0]}]
+    text = "before\n<!-- table psnr 178 -->\nold\n<!-- end -->\nafter\n"
+    made = evaluation.with_tables(text, rows)
+    assert made == text.replace("old", evaluation.table(rows, "psnr"))
+    assert evaluation.with_tables(made, rows) == made
 
 
 def test_bench_report_draws_the_ratio():

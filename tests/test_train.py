@@ -121,6 +121,14 @@ def test_other_data_is_refused(run, face_files, tmp_path):
         train(settings(), str(tmp_path / "faces"), folder)
 
 
+@pytest.mark.parametrize("text", ["", "{", "[1]", "{}"])
+def test_a_damaged_environment_is_refused(run, data, tmp_path, text):
+    folder = shutil.copytree(run[0], tmp_path / "run")
+    (folder / "environment.json").write_text(text)
+    with pytest.raises(UserError, match=r"environment.json: cannot be read|begun with other settings"):
+        train(settings(), data, folder)
+
+
 def test_fresh_says_what_it_discards_and_spares_other_folders(run, data, tmp_path, capsys):
     folder = shutil.copytree(run[0], tmp_path / "run")
     history = train(settings(epochs=1, seed=5), data, folder, fresh=True)
