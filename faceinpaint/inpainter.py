@@ -1,6 +1,7 @@
 """The system of the paper: a generator that fills holes, a discriminator that judges, and how they are trained."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -18,6 +19,21 @@ if keras.backend.backend() != "tensorflow":
     raise ImportError(
         f"faceinpaint needs Keras on TensorFlow, not on {keras.backend.backend()}: set KERAS_BACKEND=tensorflow"
     )
+
+
+def resolved(config: Config) -> Config:
+    """`config` with precision "auto" replaced by what this machine multiplies fast: bfloat16 on processors with
+    AVX512-BF16 or AMX and on GPUs from compute capability 8.0, else float32."""
+    if config.precision != "auto":
+        return config
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        fast = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0)) >= (8, 0)
+    else:
+        cpuinfo = Path("/proc/cpuinfo")
+        flags = cpuinfo.read_text() if cpuinfo.is_file() else ""
+        fast = "avx512_bf16" in flags or "amx_bf16" in flags
+    return replace(config, precision="mixed_bfloat16" if fast else "float32")
 
 
 def composite(image, generated, mask):
@@ -38,12 +54,13 @@ def _adam(config: Config, rate, total_steps):
 class Inpainter(keras.Model):
     """Generator and discriminator, trained against each other by `fit`, and `restore` for everybody else.
 
-    `config.precision` must be resolved ("float32" or "mixed_bfloat16"). `averaged_generator`, in float32, holds the
-    exponential average of the generator's weights: it validates, draws the grids and restores.
+    `averaged_generator`, in float32, holds the exponential average of the generator's weights: it validates, draws
+    the grids and restores.
     """
 
     def __init__(self, config: Config):
         super().__init__(name="inpainter")
+        config = resolved(config)
         build = GENERATORS[config.generator]
         keras.utils.set_random_seed(config.seed)
         self.config = config

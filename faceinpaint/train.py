@@ -14,7 +14,7 @@ import subprocess
 import time
 import zipfile
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from faceinpaint import celeba, figures, pipeline
 from faceinpaint.config import Config, UserError, read, to_json
-from faceinpaint.inpainter import Inpainter
+from faceinpaint.inpainter import Inpainter, resolved
 
 GRID_FAMILIES = ("centre", "half", "eyes", "nose", "mouth", "boxes", "strokes_20_40", "pixels")
 
@@ -53,21 +53,6 @@ def write_image(path: Path, image):
     with _replacing(path) as temporary:
         if not cv2.imwrite(str(temporary), image[..., ::-1]):
             raise OSError(f"{path}: cannot be written")
-
-
-def resolved(config: Config) -> Config:
-    """`config` with precision "auto" replaced by what this machine multiplies fast: bfloat16 on processors with
-    AVX512-BF16 or AMX and on GPUs from compute capability 8.0, else float32."""
-    if config.precision != "auto":
-        return config
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        fast = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0)) >= (8, 0)
-    else:
-        cpuinfo = Path("/proc/cpuinfo")
-        flags = cpuinfo.read_text() if cpuinfo.is_file() else ""
-        fast = "avx512_bf16" in flags or "amx_bf16" in flags
-    return replace(config, precision="mixed_bfloat16" if fast else "float32")
 
 
 def _identity(faces: celeba.Faces) -> str:

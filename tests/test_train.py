@@ -11,7 +11,8 @@ import faceinpaint
 from faceinpaint import config, figures
 from faceinpaint import losses as losses_module
 from faceinpaint.config import UserError
-from faceinpaint.train import Record, resolved, train
+from faceinpaint.inpainter import resolved
+from faceinpaint.train import Record, train
 
 EPOCHS = 3
 
