@@ -1,72 +1,83 @@
-"""What the network is compared with. Each is `restore(images, masks)`, as `Inpainter.restore`:
+"""Classical repairs that the networks are compared with. No TensorFlow here.
 
-images: uint8 [N, H, W, 3] RGB; masks: [N, H, W] or [N, H, W, 1], nonzero = hole → uint8 [N, H, W, 3], known pixels
-bit-identical to `images`, which are left as they are. What lies in the hole does not matter. A picture with nothing
-known becomes mid-grey.
+Each is `restore(images, masks)`: images uint8 [N, H, W, 3] RGB, masks [N, H, W] or [N, H, W, 1], nonzero = hole →
+a new uint8 [N, H, W, 3] with known pixels bit-identical to `images`. What lies in the hole is never looked at, and an
+image that is all hole becomes mid-grey. Another type or shape raises ValueError.
 """
+
+from collections.abc import Callable
+from functools import wraps
 
 import cv2
 import numpy as np
 
-GREY = 128
-RADIUS = 3  # pixels around the rim that OpenCV's methods look at
+MID_GREY = 128  # 0 on the networks' scale of [-1, 1]
+RADIUS = 3  # pixels around each hole pixel that `cv2.inpaint` looks at
 
 
-def _each(fill_one, images, masks):
-    """`fill_one(image, hole)` for each image, with an empty hole's and a full hole's answers settled."""
-    restored = []
-    for image, hole in zip(images, masks.reshape(masks.shape[:3]) != 0, strict=True):
-        if hole.all():
-            result = np.full_like(image, GREY)
-        elif not hole.any():
-            result = image
-        else:
-            result = np.where(hole[..., None], fill_one(np.where(hole[..., None], np.uint8(0), image), hole), image)
-        restored.append(result)
-    return np.stack(restored)
+def _for_each_image(repair):
+    """Makes `repair(image [H, W, 3], hole bool [H, W]) → [H, W, 3]` a `restore(images, masks)` as this module's."""
+
+    @wraps(repair)
+    def restore(images, masks):
+        restored, holes = _checked(images, masks)
+        for image, hole in zip(restored, holes, strict=True):
+            image[hole] = MID_GREY if hole.all() else repair(image.copy(), hole)[hole]
+        return restored
+
+    return restore
 
 
-def mean(images, masks):
-    """The mean colour of each picture's known pixels."""
-
-    def fill_one(image, hole):
-        return np.broadcast_to(np.rint(image[~hole].mean(axis=0)).astype(np.uint8), image.shape)
-
-    return _each(fill_one, images, masks)
-
-
-def _opencv(method):
-    def fill_one(image, hole):
-        return cv2.inpaint(np.ascontiguousarray(image), hole.astype(np.uint8), RADIUS, method)
-
-    return fill_one
+def _checked(images, masks):
+    """A copy of `images` to repair, and its holes as bool [N, H, W]."""
+    images, masks = np.array(images), np.asarray(masks)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
+        raise ValueError(f"images: expected uint8 [N, H, W, 3], got {images.dtype} {list(images.shape)}")
+    if masks.shape not in (images.shape[:3], (*images.shape[:3], 1)):
+        raise ValueError(f"masks: expected shape {[*images.shape[:3]]} or with 1 added, got {list(masks.shape)}")
+    return images, masks.reshape(images.shape[:3]) != 0
 
 
-def telea(images, masks):
-    """Fast marching (Telea 2004), by OpenCV."""
-    return _each(_opencv(cv2.INPAINT_TELEA), images, masks)
+@_for_each_image
+def mean(image, hole):
+    """The mean colour of the image's known pixels, everywhere in the hole."""
+    return np.broadcast_to(np.rint(image[~hole].mean(axis=0)).astype(np.uint8), image.shape)
 
 
-def navier_stokes(images, masks):
-    """Isophotes continued as stream lines (Bertalmio et al. 2001), by OpenCV."""
-    return _each(_opencv(cv2.INPAINT_NS), images, masks)
+def _inpaint(image, hole, method):
+    """`cv2.inpaint`, the picture framed by one more pixel of hole: at a picture's own first and last pixels OpenCV
+    mixes in what lies in the hole, which here is the answer."""
+    framed = cv2.copyMakeBorder(image, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    framed_hole = cv2.copyMakeBorder(hole.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
+    return cv2.inpaint(framed, framed_hole, RADIUS, method)[1:-1, 1:-1]
 
 
-def symmetric_crop(images, masks):
-    """The paper's own comparison: the patch mirrored from the other side of the face, cropped and pasted as it is.
+@_for_each_image
+def telea(image, hole):
+    """Fast marching from the hole's rim inwards (Telea 2004, "An image inpainting technique based on the fast marching
+    method")."""
+    return _inpaint(image, hole, cv2.INPAINT_TELEA)
 
-    An aligned face is symmetric about the picture's vertical middle line. Where the mirrored pixel is damaged too,
-    there is nothing to paste, and Navier-Stokes fills what is left.
+
+@_for_each_image
+def navier_stokes(image, hole):
+    """Lines of equal brightness continued into the hole as streamlines of a fluid (Bertalmio et al. 2001)."""
+    return _inpaint(image, hole, cv2.INPAINT_NS)
+
+
+@_for_each_image
+def symmetric_crop(image, hole):
+    """The undamaged side of the face, mirrored and pasted into the hole: the method that the paper sets out to beat.
+
+    The axis is the picture's vertical centre line, the symmetry axis of an aligned face: column c shows column
+    W - 1 - c as it is, its brightness not matched. Where that is damaged as well: Navier-Stokes.
     """
-    both_sides = _opencv(cv2.INPAINT_NS)
-
-    def fill_one(image, hole):
-        mirrored_hole = hole[:, ::-1]
-        pasted = np.where((hole & ~mirrored_hole)[..., None], image[:, ::-1], image)
-        left = hole & mirrored_hole
-        return both_sides(pasted, left) if left.any() else pasted
-
-    return _each(fill_one, images, masks)
+    return np.where(hole[:, ::-1, None], _inpaint(image, hole, cv2.INPAINT_NS), image[:, ::-1])
 
 
-BASELINES = {"mean": mean, "telea": telea, "navier_stokes": navier_stokes, "symmetric_crop": symmetric_crop}
+BASELINES: dict[str, Callable] = {
+    "mean": mean,
+    "telea": telea,
+    "navier_stokes": navier_stokes,
+    "symmetric_crop": symmetric_crop,
+}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from faceinpaint import metrics
@@ -47,40 +48,39 @@ def test_whole_and_hole_psnr_differ_by_the_hole_area_alone(pair):
     assert np.allclose(gap, -10 * np.log10(mask.mean()), atol=1e-3)
 
 
+WINDOW = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}  # as Wang et al. have it
+REFERENCE = {"data_range": 2, "channel_axis": -1} | WINDOW
+
+
 def test_agrees_with_scikit_image(pair):
     image, restored = pair
-    similarity = [
-        structural_similarity(
-            a, b, data_range=2, channel_axis=-1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
-        )
-        for a, b in zip(image, restored, strict=True)
-    ]
+    similarity = [structural_similarity(a, b, **REFERENCE) for a, b in zip(image, restored, strict=True)]
     assert np.allclose(metrics.ssim(image, restored), similarity, atol=1e-4)
     ratio = [peak_signal_noise_ratio(a, b, data_range=2) for a, b in zip(image, restored, strict=True)]
     assert np.allclose(metrics.psnr(image, restored), ratio, atol=1e-3)
 
 
-def test_hole_ssim_averages_the_map_over_the_hole(pair):
+@pytest.mark.parametrize("hole", [np.s_[20:40, 10:50], np.s_[:, :32], np.s_[:3, 60:]], ids=str)
+def test_hole_ssim_averages_the_map_over_the_hole(pair, hole):
     image, restored = pair
-    mask = square_mask(3)
-    _, full = zip(
-        *[
-            structural_similarity(
-                a,
-                b,
-                data_range=2,
-                channel_axis=-1,
-                gaussian_weights=True,
-                sigma=1.5,
-                use_sample_covariance=False,
-                full=True,
-            )
-            for a, b in zip(image, restored, strict=True)
-        ],
-        strict=True,
-    )
-    expected = [m[20:40, 10:50].mean() for m in full]
+    mask = np.zeros((3, 64, 64, 1), np.float32)
+    mask[:, *hole] = 1
+    maps = [structural_similarity(a, b, full=True, **REFERENCE)[1] for a, b in zip(image, restored, strict=True)]
+    expected = [similarity[hole].mean() for similarity in maps]
     assert np.allclose(metrics.ssim(image, restored, mask), expected, atol=1e-4)
+
+
+def test_ssim_of_flat_images_by_hand():
+    image, restored = np.full((1, 16, 16, 3), 0.5, np.float32), np.full((1, 16, 16, 3), 0.1, np.float32)
+    expected = (2 * 0.5 * 0.1 + 0.02**2) / (0.5**2 + 0.1**2 + 0.02**2)  # no variance: the luminance term alone
+    assert np.allclose(metrics.ssim(image, restored), [expected], atol=1e-6)
+
+
+def test_tensors_and_graphs_give_the_same_values(pair):
+    for metric in (metrics.l1, metrics.psnr, metrics.ssim):
+        value = tf.function(metric)(*map(tf.constant, pair), tf.constant(square_mask(3)))
+        assert value.dtype == tf.float32
+        assert np.allclose(value, metric(*pair, square_mask(3)), atol=1e-5)
 
 
 def test_identical_images_and_empty_holes():
