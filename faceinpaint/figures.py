@@ -94,3 +94,105 @@ def picture(array, width=9):
     axes.imshow(array)
     axes.axis("off")
     return figure
+
+
+def gallery(pictures, captions, columns, width=9):
+    """Pictures uint8 [H, W, 3], `columns` in a row, each under its caption; `width` in inches."""
+    rows = -(-len(pictures) // columns)
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(width, rows * (width / columns + 0.2)), squeeze=False, layout="constrained"
+    )
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, picture_, caption in zip(grid.flat, pictures, captions, strict=False):  # the last row may be short
+        axes.imshow(picture_, interpolation="bicubic")
+        axes.set_title(caption, fontsize=8, pad=3)
+    return figure
+
+
+def outlined(image, squares, scale=3):
+    """`image` uint8 [H, W, 3] enlarged `scale` times, with the outlines of `squares` [N, 3]: top, left, side."""
+    canvas = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    for top, left, side in np.asarray(squares) * scale:
+        corners = (round(left), round(top)), (round(left + side) - 1, round(top + side) - 1)
+        cv2.rectangle(canvas, *corners, (230, 0, 120), scale)
+    return canvas
+
+
+def stages(model):
+    """What a diagram shows of a functional `model`: its input and its layers with weights, as (name, kind, side,
+    channels), and its skip connections, as pairs of places in that list."""
+    shown = [layer for layer in model.layers if layer.weights or type(layer).__name__ == "InputLayer"]
+    boxes = []
+    for layer in shown:
+        _, *sides, channels = layer.output.shape
+        boxes.append((layer.name, type(layer).__name__, sides[0] if sides else 1, channels))
+    place = {id(layer.output): index for index, layer in enumerate(shown)}
+    merged = [map(id, layer.input) for layer in model.layers if isinstance(layer.input, list)]
+    skips = [sorted(place[tensor] for tensor in tensors if tensor in place) for tensors in merged]
+    skips = [tuple(ends) for ends in skips if len(ends) == 2]
+    return boxes, skips
+
+
+def network_diagram(model):
+    """The layers of `model` from left to right: a box as high as its picture and as wide as it has channels (both as
+    square roots), channels above, side in pixels below, and arcs for skip connections."""
+    boxes, skips = stages(model)
+    figure, axes = plt.subplots(layout="constrained")
+    colours = {kind: f"C{index}" for index, kind in enumerate(dict.fromkeys(kind for _, kind, _, _ in boxes))}
+    left, middles = 0.0, []
+    for _, kind, side, channels in boxes:
+        width, height = channels**0.5 / 4, side**0.5
+        label = None if kind in axes.get_legend_handles_labels()[1] else kind
+        axes.add_patch(plt.Rectangle((left, -height / 2), width, height, color=colours[kind], alpha=0.7, label=label))
+        axes.text(left + width / 2, height / 2 + 0.15, channels, ha="center", fontsize=8)
+        axes.text(left + width / 2, -height / 2 - 0.15, side, ha="center", va="top", fontsize=8, color="grey")
+        middles.append((left + width / 2, height / 2 + 0.8))
+        left += width + 1.2
+    for start, end in skips:
+        arc = {"arrowstyle": "->", "connectionstyle": "arc3,rad=-0.14", "color": "grey"}
+        axes.annotate("", middles[end], middles[start], arrowprops=arc)
+    figure.set_size_inches(max(left / 7, 5), 3.6 if skips else 2.8)
+    axes.set(xlim=(-1, left), ylim=(-6, 9 if skips else 5.5))
+    axes.set_title(f"{model.name}: {model.count_params():,} parameters", fontsize=10)
+    axes.legend(loc="lower center", ncols=len(colours), fontsize=8, frameon=False)
+    axes.axis("off")
+    return figure
+
+
+def _summaries(rows, metric):
+    """Method → its [mean, low, high] of `metric` in each of its rows, as an array [3, rows]."""
+    methods = dict.fromkeys(row["method"] for row in rows)
+    return {name: np.array([row[metric] for row in rows if row["method"] == name]).T for name in methods}
+
+
+def _label(metric):
+    return f"{metric} (dB)" if metric.endswith("psnr") else metric
+
+
+def family_figure(rows, metric="hole_psnr"):
+    """One metric for each family and method, with 95 % intervals, from rows of `evaluate` at one framing."""
+    families = list(dict.fromkeys(row["family"] for row in rows))
+    figure, axes = plt.subplots(figsize=(9, 0.4 * len(families) + 1.2), layout="constrained")
+    for index, (method, (mean, low, high)) in enumerate(_summaries(rows, metric).items()):
+        places = np.arange(len(families)) + 0.12 * (index - 2)
+        axes.errorbar(mean, places, xerr=[mean - low, high - mean], fmt="o", markersize=4, label=method)
+    axes.set(xlabel=_label(metric), yticks=range(len(families)), yticklabels=families)
+    axes.invert_yaxis()
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def growth_figure(rows, metrics=("hole_psnr", "psnr")):
+    """Quality against hole area, a curve for each method with its 95 % interval, from rows of `evaluate_growth`."""
+    areas = [100 * area for area in dict.fromkeys(row["area"] for row in rows)]
+    figure, panels = plt.subplots(1, len(metrics), figsize=(10, 3.6), layout="constrained", squeeze=False)
+    for axes, metric in zip(panels.flat, metrics, strict=True):
+        for method, (mean, low, high) in _summaries(rows, metric).items():
+            axes.plot(areas, mean, marker=".", label=method)
+            axes.fill_between(areas, low, high, alpha=0.15)
+        axes.set(xlabel="hole area (% of the image)", ylabel=_label(metric))
+        axes.grid(alpha=0.3)
+    panels[0, 0].legend(fontsize=8)
+    return figure

@@ -1,0 +1,92 @@
+"""What figures are made of: pictures in their places, the networks' boxes and arcs, the curves' values."""
+
+import numpy as np
+import pytest
+
+from faceinpaint import config, figures
+from faceinpaint.discriminator import build_discriminator
+from faceinpaint.generator import build_coarse_to_fine, build_unet
+
+SMOKE = config.preset("smoke")
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    figures.plt.close("all")
+
+
+def rows(values: dict[str, list[float]], **labels) -> list[dict]:
+    """Rows as `evaluate` makes them, with intervals of ±1; `labels` name a list, as long as each method's values."""
+    names = list(labels)
+    return [
+        {"method": method, "hole_psnr": [value, value - 1, value + 1], **dict(zip(names, label, strict=True))}
+        for method, series in values.items()
+        for value, *label in zip(series, *labels.values(), strict=True)
+    ]
+
+
+def test_gallery_puts_each_picture_under_its_caption():
+    pictures = [np.full([4, 4, 3], grey, np.uint8) for grey in (10, 20, 30)]
+    shown = [axes for axes in figures.gallery(pictures, "abc", columns=2).axes if axes.images]
+    assert [axes.get_title() for axes in shown] == ["a", "b", "c"]
+    assert [axes.images[0].get_array()[0, 0, 0] for axes in shown] == [10, 20, 30]
+
+
+def test_outlined_marks_the_square_and_nothing_else():
+    marked = figures.outlined(np.zeros([40, 40, 3], np.uint8), [[10, 5, 20]], scale=2).any(axis=-1)
+    assert marked.shape == (80, 80)
+    assert marked[20:60, [10, 49]].all()  # left and right edges, twice as large
+    assert marked[[20, 59], 10:50].all()
+    assert not marked[24:56, 14:46].any()
+    assert not marked[:18].any()
+    assert not marked[:, 52:].any()
+
+
+def test_stages_of_the_unet():
+    boxes, skips = figures.stages(build_unet(SMOKE))
+    sides_and_channels = [box[2:] for box in boxes]
+    down = [(64, 4), (64, 8), (32, 16), (32, 16), (16, 16), (16, 16), (16, 16)]
+    assert sides_and_channels == [*down, (32, 16), (32, 16), (64, 8), (64, 3)]
+    assert [(boxes[start][0], boxes[end][0]) for start, end in skips] == [("encode1", "up1"), ("encode0", "up0")]
+
+
+def test_stages_of_the_discriminator():
+    boxes, skips = figures.stages(build_discriminator(SMOKE))
+    assert [box[2:] for box in boxes] == [(64, 3), (32, 8), (16, 16), (1, 8), (1, 1)]
+    assert not skips
+
+
+def test_network_diagram_of_a_network_without_skips_between_convolutions():
+    network = build_coarse_to_fine(SMOKE)
+    boxes, skips = figures.stages(network)
+    assert [box[2:] for box in boxes if box[0].endswith("_out")] == [(64, 3), (64, 3)]
+    assert not skips
+    assert len(figures.network_diagram(network).axes[0].patches) == len(boxes)
+
+
+def test_network_diagram_labels_every_box_and_draws_every_skip():
+    network = build_unet(SMOKE)
+    (axes,) = figures.network_diagram(network).axes
+    boxes, skips = figures.stages(network)
+    assert len(axes.patches) == len(boxes)
+    texts = [text.get_text() for text in axes.texts]
+    assert [text for text in texts if text] == [str(number) for box in boxes for number in (box[3], box[2])]
+    assert texts.count("") == len(skips)
+    assert f"{network.count_params():,}" in axes.get_title()
+
+
+def test_growth_figure_draws_each_method_at_its_areas():
+    growth = rows({"ours": [30.0, 20.0], "theirs": [25.0, 12.0]}, area=[0.01, 0.6])
+    (axes,) = figures.growth_figure(growth, metrics=["hole_psnr"]).axes
+    curves = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
+    assert curves == {"ours": [[1, 30], [60, 20]], "theirs": [[1, 25], [60, 12]]}
+    assert axes.get_ylabel() == "hole_psnr (dB)"
+
+
+def test_family_figure_draws_each_family_on_its_line():
+    (axes,) = figures.family_figure(rows({"ours": [30.0, 20.0], "theirs": [25.0, 12.0]}, family=["eye", "half"])).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["eye", "half"]
+    points = {bar.get_label(): bar.lines[0].get_xydata() for bar in axes.containers}
+    assert points["theirs"][:, 0].tolist() == [25, 12]
+    assert np.round(points["theirs"][:, 1]).tolist() == [0, 1]
