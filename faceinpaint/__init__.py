@@ -26,7 +26,7 @@ __all__ = ["Config", "UserError", "preset", *_LAZY]
 def __getattr__(name: str):
     if name not in _LAZY:
         raise AttributeError(f"module 'faceinpaint' has no attribute '{name}'")
-    with _quiet_start():
+    with quiet_start():
         module = importlib.import_module(f"faceinpaint.{_LAZY[name]}")
     return getattr(module, name)
 
@@ -49,7 +49,7 @@ sys.modules[__name__].__class__ = _Package
 
 
 @contextmanager
-def _quiet_start():
+def quiet_start():
     """Keeps TensorFlow's start-up lines off the screen: they come from C++ before its own log level applies, so file
     descriptor 2 is closed to them. Python's errors pass. With TF_CPP_MIN_LOG_LEVEL set they are all shown."""
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:

@@ -51,8 +51,8 @@ def evaluate(args):
     out = Path(args.out)
     if out.is_dir() or not os.access(out.parent, os.W_OK):
         raise UserError(f"{out}: cannot be written; make its folder, or give another --out")
-    from faceinpaint.evaluate import table, write_evaluation
-
+    with faceinpaint.quiet_start():
+        from faceinpaint.evaluate import table, write_evaluation
     print(table(write_evaluation(args.run, args.data, out)))
 
 
@@ -63,9 +63,9 @@ def bench(args):
 
     Example: python -m faceinpaint bench
     """
-    from faceinpaint.bench import bench as measure
-    from faceinpaint.bench import report
-
+    with faceinpaint.quiet_start():
+        from faceinpaint.bench import bench as measure
+        from faceinpaint.bench import report
     config = preset(args.preset)
     print(report(measure(config), config))
 

@@ -1,6 +1,7 @@
 """The shape of the repository: what lies where, pinned requirements, the Makefile's promises, short functions."""
 
 import ast
+import json
 import os
 import re
 import shlex
@@ -167,3 +168,23 @@ def test_functions_are_short():
     assert statistics.median(lengths.values()) <= 12
     assert statistics.quantiles(lengths.values(), n=10)[-1] <= 35
     assert lengths["inpainter.train_step"] <= 45
+
+
+def test_the_readme_shows_the_results_as_measured():
+    from faceinpaint.evaluate import with_tables
+
+    readme, rows = (ROOT / "README.md").read_text(), json.loads((ROOT / "notebooks/results.json").read_text())["rows"]
+    assert readme.count("<!-- table ") == readme.count("<!-- end -->") == 3
+    assert with_tables(readme, rows) == readme, "make the tables anew: faceinpaint.evaluate.with_tables"
+
+
+def test_no_family_is_repaired_better_by_a_classical_method():
+    rows = json.loads((ROOT / "notebooks/results.json").read_text())["rows"]
+    value = {(row["framing"], row["family"], row["method"]): row["hole_psnr"][0] for row in rows}
+    assert [key for key in value if value[key] > value[*key[:2], "faceinpaint"]] == []
+
+
+def test_linked_files_exist():
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text())
+    assert len(links) > 5
+    assert [link for link in links if not (ROOT / link).exists()] == []
