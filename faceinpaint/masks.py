@@ -5,7 +5,7 @@ Every family is a function `family(frames, size, seed)` that returns `mask` [B, 
 nose lies over the nose in a close view as well. `seed` is an integer tensor [2]; equal seeds give equal holes.
 """
 
-from functools import partial
+from functools import cache, partial
 
 import tensorflow as tf
 
@@ -240,18 +240,25 @@ def training_mix(frames, size, seed):
     return tf.ensure_shape(tf.concat(mask, axis=0), [None, size, size, 1])
 
 
+@cache
+def _one_by_one(family, size):
+    """(indices, frames, seed) → a hole drawn for each index by itself, as a loop in a graph: several times as fast as
+    one in Python. Kept for each family and size, for making the graph takes longer than running it."""
+
+    def draw(indices, frames, seed):
+        def one(item):
+            index, frame = item
+            return family(frame[None], size, tf.random.fold_in(seed, index))[0]
+
+        return tf.map_fn(one, (indices, frames), fn_output_signature=tf.TensorSpec([size, size, 1], tf.float32))
+
+    shapes = tf.TensorSpec([None], tf.int64), tf.TensorSpec([None, 3], tf.float32), tf.TensorSpec([2], tf.int64)
+    return tf.function(draw, input_signature=shapes)
+
+
 def damage_by_index(family, indices, frames, size, seed):
     """Fixed holes for evaluation: image i's hole depends on (`seed`, i) alone, never on its neighbours in a batch.
 
     family: one function of `FAMILIES`; indices: int [N]; frames: float [N, 3]; seed: int → mask [N, size, size, 1].
     """
-
-    def one(item):
-        index, frame = item
-        return family(frame[None], size, tf.random.fold_in(tf.constant([seed, 0]), index))[0]
-
-    @tf.function  # a loop in the graph, not one in Python: six to eleven times as fast
-    def each(indices, frames):
-        return tf.map_fn(one, (indices, frames), fn_output_signature=tf.TensorSpec([size, size, 1], tf.float32))
-
-    return each(tf.convert_to_tensor(indices), frames)
+    return _one_by_one(family, size)(tf.cast(indices, tf.int64), frames, tf.constant([seed, 0], tf.int64))
