@@ -46,6 +46,11 @@ def _stages(generator, filled_image, mask):
     return tf.nest.flatten(generator(tf.concat([filled_image, mask], axis=-1)))
 
 
+def _finite(values):
+    """`values` without those of images restored to the last bit (infinite PSNR) or without a hole (no PSNR)."""
+    return tf.boolean_mask(values, tf.math.is_finite(values))
+
+
 def _adam(config: Config, rate, total_steps):
     schedule = keras.optimizers.schedules.CosineDecay(rate, decay_steps=total_steps)
     return keras.optimizers.Adam(schedule, beta_1=config.beta_1, beta_2=0.999)
@@ -149,8 +154,8 @@ class Inpainter(keras.Model):
         restored = self(batch)
         return self._update(
             self.validation_metrics,
-            psnr=metrics.psnr(image, restored),
-            hole_psnr=metrics.psnr(image, restored, mask),
+            psnr=_finite(metrics.psnr(image, restored)),
+            hole_psnr=_finite(metrics.psnr(image, restored, mask)),
         )
 
     def _average_generator(self):

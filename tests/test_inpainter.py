@@ -121,6 +121,17 @@ def test_validation_measures_the_averaged_generator(inpainter):
     assert float(result["hole_psnr"]) == pytest.approx(np.mean(10 * np.log10(4 / hole)), rel=1e-4)
 
 
+def test_validation_leaves_out_images_without_a_value(inpainter):
+    image, mask, filled = batch()
+    holes = mask * tf.cast(tf.range(8) < 6, tf.float32)[:, None, None, None]  # two images without a hole
+    result = {name: float(value) for name, value in inpainter.test_step((image, holes, filled)).items()}
+    for metric in inpainter.metrics:
+        metric.reset_state()
+    expected = inpainter.test_step((image[:6], mask[:6], filled[:6]))
+    assert result["hole_psnr"] == pytest.approx(float(expected["hole_psnr"]))
+    assert result["psnr"] == pytest.approx(float(expected["psnr"]))
+
+
 def test_restore_leaves_known_pixels_bit_identical(inpainter):
     images = np.random.default_rng(1).integers(0, 256, (5, 32, 32, 3), np.uint8)
     masks = np.random.default_rng(2).integers(0, 2, (5, 32, 32), np.uint8) * 255
