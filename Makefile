@@ -42,6 +42,7 @@ evaluate: $(VENV)  ## measure RUN on the test faces of DATA, beside the classica
 from_notebooks = $(if $(filter auto sample tfds /% ~%,$(firstword $(1))),,../)$(1)
 notebooks: export FACEINPAINT_DATA = $(call from_notebooks,$(DATA))
 notebooks: export FACEINPAINT_PRESET = $(PRESET)
+notebooks: export FACEINPAINT_RUN = $(call from_notebooks,$(RUN))
 ifdef EPOCHS
 notebooks: export FACEINPAINT_EPOCHS = $(EPOCHS)
 endif

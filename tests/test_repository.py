@@ -116,12 +116,12 @@ def test_make_passes_any_path_on():
 def test_make_notebooks_sees_paths_from_their_folder(tmp_path):
     for name in ("requirements.txt", "pyproject.toml", ".venv/bin/python", ".venv/installed"):  # installed last
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text('#!/bin/sh\necho "$FACEINPAINT_PRESET, $FACEINPAINT_DATA, $FACEINPAINT_EPOCHS"\n')
+        (tmp_path / name).write_text('#!/bin/sh\necho "$FACEINPAINT_RUN, $FACEINPAINT_DATA, $FACEINPAINT_EPOCHS"\n')
         (tmp_path / name).chmod(0o755)
     at = ["-s", "-C", str(tmp_path), "-f", str(ROOT / "Makefile"), "notebooks"]
-    assert make(*at).splitlines()[-1] == "paper, auto, "
-    assert make(*at, "DATA=it's mine/a.zip", "EPOCHS=3").splitlines()[-1] == "paper, ../it's mine/a.zip, 3"
-    assert make(*at, "DATA=/an archive.zip", "PRESET=smoke").splitlines()[-1] == "smoke, /an archive.zip, "
+    assert make(*at).splitlines()[-1] == "../runs/paper, auto, "
+    assert make(*at, "DATA=it's mine/a.zip", "EPOCHS=3").splitlines()[-1] == "../runs/paper, ../it's mine/a.zip, 3"
+    assert make(*at, "DATA=/an archive.zip", "PRESET=smoke").splitlines()[-1] == "../runs/smoke, /an archive.zip, "
 
 
 def test_make_clean_spares_what_took_time():
