@@ -253,7 +253,7 @@ def _one_by_one(family, size):
         return tf.map_fn(one, (indices, frames), fn_output_signature=tf.TensorSpec([size, size, 1], tf.float32))
 
     shapes = tf.TensorSpec([None], tf.int64), tf.TensorSpec([None, 3], tf.float32), tf.TensorSpec([2], tf.int64)
-    return tf.function(draw, input_signature=shapes)
+    return tf.function(draw, input_signature=shapes).get_concrete_function()
 
 
 def damage_by_index(family, indices, frames, size, seed):
