@@ -30,7 +30,7 @@ def train(args):
     """Train the networks, or go on with a run that was stopped.
 
     The run directory receives, after every epoch, the losses, a grid of unseen faces, the generator and all that is
-    needed to go on. The sample takes about 10 minutes on two cores, CelebA's 19,000 faces about two hours. Stop with
+    needed to go on. The sample takes about 10 minutes on two cores, CelebA's 19,000 faces two to three hours. Stop with
     Ctrl-C whenever you like: the same command goes on after the last finished epoch.
 
     Example: python -m faceinpaint train --data img_align_celeba.zip --epochs 15

@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from faceinpaint import celeba, figures, metrics, pipeline
 from faceinpaint.baselines import BASELINES
-from faceinpaint.config import Config
+from faceinpaint.config import Config, UserError
 from faceinpaint.inpainter import Inpainter, load
 from faceinpaint.masks import FAMILIES, WHOLE_SIDE, centre
-from faceinpaint.train import write_image, write_text
+from faceinpaint.train import read_environment, write_image, write_text
 
 METRICS = {"l1": metrics.l1, "psnr": metrics.psnr, "ssim": metrics.ssim}
 SHOWN = ("eyes", "nose", "mouth", "boxes", "strokes_20_40", "centre", "half", "pixels")  # in `showcase`
@@ -74,7 +74,10 @@ def evaluate(inpainter: Inpainter, data="auto", framings=(WHOLE_SIDE, 128), fami
     Returns rows with the keys framing, family, method, n, hole_area and l1, psnr (dB), ssim, hole_l1, hole_psnr,
     hole_ssim, each [mean, low, high] with the 95 % bootstrap interval. Raises `UserError` as `celeba.prepare` does.
     """
-    faces = celeba.prepare(data, inpainter.config).test
+    prepared = celeba.prepare(data, inpainter.config)
+    faces = prepared.test
+    if not len(faces):
+        raise UserError(f"{prepared.description}: no face is left for the test; add images")
     restorers, rows = methods(inpainter), []
     progress = tqdm([(framing, family) for framing in framings for family in families], unit="table", disable=None)
     for framing, family in progress:
@@ -108,12 +111,12 @@ def write_evaluation(run: str | Path, data: str, out: Path) -> list[dict]:
     training and the command, and a `showcase` beside it as .png. Returns the rows. Raises `UserError` for a run
     without a trained generator and as `celeba.prepare` does."""
     inpainter = load(run)
-    rows = evaluate(inpainter, data)
     about = {
         "command": f"python -m faceinpaint evaluate --run {run} --data {data} --out {out}",
         "config": dataclasses.asdict(inpainter.config),
-        "trained": json.loads((Path(run) / "environment.json").read_text()),
+        "trained": read_environment(Path(run)),
     }
+    rows = evaluate(inpainter, data)
     write_text(out, _as_json(about, rows))
     write_image(out.with_suffix(".png"), showcase(inpainter, celeba.prepare(data, inpainter.config).test))
     return rows

@@ -18,9 +18,9 @@ def build_unet(config: Config, dtype="float32") -> keras.Model:
     Input: filled_image [B, size, size, 3] in [-1, 1] and mask [B, size, size, 1], concatenated to 4 channels.
     Output: generated [B, size, size, 3], float32 in [-1, 1].
 
-    Where it departs from the original, it is for speed at equal quality: 2x2 steps between the scales leave the
+    Where it departs from the original, it is for speed: 2x2 steps between the scales leave the
     arithmetic to the 3x3 convolutions, which processors do best; skips are added, not concatenated, which halves the
-    decoder; and there are no normalisation layers, which cost a third of a training step.
+    decoder; and there are no normalisation layers.
     """
     size, (first, *widths) = config.size, config.generator_widths
     inputs = keras.Input((size, size, 4), name="filled_image_and_mask")

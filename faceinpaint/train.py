@@ -181,7 +181,8 @@ def _start_over(run_dir: Path):
         shutil.rmtree(run_dir)
 
 
-def _read_environment(run_dir: Path) -> dict:
+def read_environment(run_dir: Path) -> dict:
+    """What `environment.json` says of the training in `run_dir`. Raises `UserError` when it cannot be read."""
     path = run_dir / "environment.json"
     try:
         return dict(json.loads(path.read_text()))
@@ -193,7 +194,7 @@ def _check_same(run_dir: Path, config: Config, faces: celeba.Faces):
     """Refuses to go on with a run that was begun with other settings or other data."""
     old, new = asdict(read(run_dir / "config.json")), asdict(config)
     changed = [f"{key} {old[key]} there, {new[key]} asked" for key in new if old[key] != new[key]]
-    begun = _read_environment(run_dir)
+    begun = read_environment(run_dir)
     if begun.get("faces") != _identity(faces):
         changed.append(f"data «{begun.get('data')}» there, «{faces.description}» asked")
     if changed:
@@ -243,6 +244,8 @@ def train(config: Config, data="auto", run_dir="runs/paper", fresh=False) -> lis
     run_dir, config = Path(run_dir), resolved(config)
     faces = celeba.prepare(data, config)
     steps = pipeline.steps_per_epoch(faces.train, config)
+    if not len(faces.validation):
+        raise UserError(f"{faces.description}: no face is left for validation; add images")
     if fresh:
         _start_over(run_dir)
     if (run_dir / "config.json").is_file():

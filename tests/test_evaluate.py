@@ -9,6 +9,7 @@ import pytest
 
 from faceinpaint import config
 from faceinpaint.bench import report
+from faceinpaint.config import UserError
 from faceinpaint.inpainter import Inpainter
 
 evaluation = importlib.import_module("faceinpaint.evaluate")  # `faceinpaint.evaluate` is the function
@@ -102,8 +103,12 @@ def test_an_evaluation_is_written_with_its_provenance(inpainter, face_archive, t
     run, out = tmp_path / "run", tmp_path / "results.json"
     run.mkdir()
     (run / "config.json").write_text(config.to_json(SETTINGS))
-    (run / "environment.json").write_text('{"commit": "abc"}')
     inpainter.averaged_generator.save(run / "generator.keras")
+    (run / "environment.json").write_text("{")
+    with pytest.raises(UserError, match=r"environment.json: cannot be read"):  # before the work, not after it
+        evaluation.write_evaluation(run, str(face_archive), out)
+    assert not out.exists()
+    (run / "environment.json").write_text('{"commit": "abc"}')
     evaluation.write_evaluation(run, str(face_archive), out)
     written = json.loads(out.read_text())
     assert written["rows"] == [{"family": "nose", "psnr": [1.23457, 0, 2]}]

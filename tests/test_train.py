@@ -12,6 +12,7 @@ from faceinpaint import config, figures
 from faceinpaint import losses as losses_module
 from faceinpaint.config import UserError
 from faceinpaint.inpainter import resolved
+from faceinpaint.partition import LAST_TRAIN
 from faceinpaint.train import Record, train
 
 EPOCHS = 3
@@ -111,6 +112,17 @@ def test_other_settings_are_refused(run, data):
     folder, _ = run
     with pytest.raises(UserError, match=r"epochs 3 there, 4 asked\); use another --run, or --fresh"):
         train(settings(epochs=4), data, folder)
+
+
+def test_too_few_images_to_validate_or_test(run, face_files, tmp_path):
+    (tmp_path / "faces").mkdir()
+    for name, content in [item for item in face_files.items() if int(item[0][:6]) <= LAST_TRAIN][:9]:
+        (tmp_path / "faces" / name).write_bytes(content)
+    with pytest.raises(UserError, match="no face is left for validation; add images"):
+        train(settings(), str(tmp_path / "faces"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(UserError, match="no face is left for the test; add images"):
+        faceinpaint.evaluate(faceinpaint.load(run[0]), str(tmp_path / "faces"))
 
 
 def test_other_data_is_refused(run, face_files, tmp_path):
