@@ -201,7 +201,8 @@ def _check_same(run_dir: Path, config: Config, faces: celeba.Faces):
         raise UserError(f"{run_dir}: begun with other settings ({'; '.join(changed)}); use another --run, or --fresh")
 
 
-def _read_history(run_dir: Path, epochs: int) -> list[dict]:
+def read_history(run_dir: Path, epochs: int | None = None) -> list[dict]:
+    """The first `epochs` lines, all unless given, of the history in `run_dir`, a dict for each epoch."""
     path = run_dir / "history.jsonl"
     lines = path.read_text().splitlines() if path.is_file() else []
     return [json.loads(line) for line in lines[:epochs]]
@@ -257,7 +258,7 @@ def train(config: Config, data="auto", run_dir="runs/paper", fresh=False) -> lis
     inpainter.compile(steps)
     checkpoint = run_dir / "checkpoint.npz"
     finished = load_checkpoint(checkpoint, inpainter) if checkpoint.is_file() else 0
-    history = _read_history(run_dir, finished)
+    history = read_history(run_dir, finished)
     if finished >= config.epochs:
         print(f"{run_dir}: all {config.epochs} epochs are done; --fresh starts over")
         return history
