@@ -1,4 +1,7 @@
-"""How good it is: every method on the same unseen faces and the same holes, one row for each family and method."""
+"""How good it is: every method on the same unseen faces and the same holes, one row for each case and method.
+
+Three studies: by `family` of damage, by `area` of a growing hole, and by `turn` of the head.
+"""
 
 import dataclasses
 import json
@@ -10,22 +13,24 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from faceinpaint import celeba, figures, metrics, pipeline
+from faceinpaint import celeba, figures, lpips, metrics, pipeline
 from faceinpaint.baselines import BASELINES
-from faceinpaint.config import Config, UserError
+from faceinpaint.config import Config, UserError, read
 from faceinpaint.inpainter import Inpainter, load
 from faceinpaint.masks import FAMILIES, WHOLE_SIDE, centre
-from faceinpaint.train import read_environment, write_image, write_text
+from faceinpaint.train import read_environment, read_history, write_image, write_text
 
 METRICS = {"l1": metrics.l1, "psnr": metrics.psnr, "ssim": metrics.ssim}
 SHOWN = ("eyes", "nose", "mouth", "boxes", "strokes_20_40", "centre", "half", "pixels")  # in `showcase`
 AREAS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # the paper's growing mask
+TURNS = (-45, -30, -15, 0, 15, 30, 45)  # degrees: the paper's further work
+LABELS = {"family": "{}", "area": "{:.0%}", "turn": "{:+d}°"}  # what the lines of each study's table are called
 Restore = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-def methods(inpainter: Inpainter) -> dict[str, Restore]:
+def methods(*inpainters: Inpainter, names=("faceinpaint",)) -> dict[str, Restore]:
     """Everything that is compared, by name: functions of (images uint8, masks) that return restored images uint8."""
-    return {"faceinpaint": inpainter.restore, **BASELINES}
+    return {name: inpainter.restore for name, inpainter in zip(names, inpainters, strict=True)} | BASELINES
 
 
 def damaged_examples(faces, config: Config, family, framing=WHOLE_SIDE):
@@ -38,10 +43,19 @@ def damaged_examples(faces, config: Config, family, framing=WHOLE_SIDE):
     return pipeline.to_uint8(image).numpy(), mask.numpy().astype(np.uint8)
 
 
-def per_image(images, restored, masks) -> dict[str, np.ndarray]:
+def perceptual_metric() -> dict[str, Callable]:
+    """LPIPS under its name, or nothing, and a line that says why, when its weights cannot be had."""
+    try:
+        return {"lpips": lpips.load()}
+    except UserError as error:
+        print(f"evaluating without LPIPS: {error}")
+        return {}
+
+
+def per_image(images, restored, masks, whole_metrics=METRICS) -> dict[str, np.ndarray]:
     """Each metric of each image, float [N]: whole under the metric's name, hole only under `hole_` and its name."""
     image, result, mask = pipeline.to_float(images), pipeline.to_float(restored), masks.astype(np.float32)
-    whole = {name: np.asarray(metric(image, result)) for name, metric in METRICS.items()}
+    whole = {name: np.asarray(metric(image, result)) for name, metric in whole_metrics.items()}
     return whole | {f"hole_{name}": np.asarray(metric(image, result, mask)) for name, metric in METRICS.items()}
 
 
@@ -57,43 +71,60 @@ def mean_and_interval(values, seed=0, resamples=1000) -> list[float]:
     return [float(values.mean()), *(float(bound) for bound in np.percentile(means, [2.5, 97.5]))]
 
 
-def measure(restorers: dict[str, Restore], images, masks, **labels) -> list[dict]:
+def measure(restorers: dict[str, Restore], images, masks, whole_metrics=METRICS, **labels) -> list[dict]:
     """One row for each method: `labels`, its name, the number of images, the mean hole area, and each metric as
     [mean, low, high]."""
     rows = []
     for name, restore in restorers.items():
-        values = per_image(images, restore(images, masks), masks)
+        values = per_image(images, restore(images, masks), masks, whole_metrics)
         summary = {metric: mean_and_interval(value) for metric, value in values.items()}
         rows.append({**labels, "method": name, "n": len(images), "hole_area": float(masks.mean()), **summary})
     return rows
 
 
-def evaluate(inpainter: Inpainter, data="auto", framings=(WHOLE_SIDE, 128), families=tuple(FAMILIES)) -> list[dict]:
-    """Every method on the test faces of `data`, for each framing and family of holes.
+def cases(framings=(WHOLE_SIDE, 128), families=tuple(FAMILIES), areas=AREAS, turns=TURNS) -> list[dict]:
+    """What is measured, a dict for each case: its labels, and under "family" what `damaged_examples` draws.
 
-    Returns rows with the keys framing, family, method, n, hole_area and l1, psnr (dB), ssim, hole_l1, hole_psnr,
-    hole_ssim, each [mean, low, high] with the 95 % bootstrap interval. Raises `UserError` as `celeba.prepare` does.
+    A head is turned only where the whole of it is shown, and its hole is the square in the middle, which stays where
+    it is.
     """
-    prepared = celeba.prepare(data, inpainter.config)
-    faces = prepared.test
-    if not len(faces):
+    by_family = [{"study": "family", "framing": f, "family": name} for f in framings for name in families]
+    by_area = [{"study": "area", "framing": WHOLE_SIDE, "area": a, "family": partial(centre, area=a)} for a in areas]
+    by_turn = [{"study": "turn", "framing": WHOLE_SIDE, "turn": turn, "family": "centre"} for turn in turns]
+    return by_family + by_area + by_turn
+
+
+def evaluate_methods(restorers: dict[str, Restore], faces, config: Config, chosen=None) -> list[dict]:
+    """Rows for `chosen` of the `cases`, all unless given, on `faces` uint8 [N, S, S, 3], with a progress bar.
+
+    Keys: study, framing, family or area or turn, method, n, hole_area and l1, psnr (dB), ssim, lpips (where its
+    weights can be had), hole_l1, hole_psnr, hole_ssim, each [mean, low, high] with the 95 % bootstrap interval.
+    """
+    whole_metrics, rows = METRICS | perceptual_metric(), []
+    progress = tqdm(chosen or cases(), unit="table", disable=None)
+    for case in progress:
+        labels = {key: value for key, value in case.items() if not callable(value)}
+        progress.set_description(_line(labels))
+        turned = pipeline.turned(faces, np.full(len(faces), case["turn"])) if case.get("turn") else faces
+        images, masks = damaged_examples(turned, config, case["family"], case["framing"])
+        rows += measure(restorers, images, masks, whole_metrics, **labels)
+    return rows
+
+
+def evaluate(inpainter: Inpainter, data="auto", chosen=None) -> list[dict]:
+    """Rows as `evaluate_methods` gives them, of `inpainter` and the `BASELINES` on the test faces of `data`.
+
+    Raises `UserError` as `celeba.prepare` does.
+    """
+    return evaluate_methods(methods(inpainter), test_faces(data, inpainter.config), inpainter.config, chosen)
+
+
+def test_faces(data, config: Config) -> np.ndarray:
+    """The test faces of `data`, uint8 [N, S, S, 3]. Raises `UserError` when there is none, and as `celeba.prepare`."""
+    prepared = celeba.prepare(data, config)
+    if not len(prepared.test):
         raise UserError(f"{prepared.description}: no face is left for the test; add images")
-    restorers, rows = methods(inpainter), []
-    progress = tqdm([(framing, family) for framing in framings for family in families], unit="table", disable=None)
-    for framing, family in progress:
-        progress.set_description(f"{family} at {framing}")
-        images, masks = damaged_examples(faces, inpainter.config, family, framing)
-        rows += measure(restorers, images, masks, framing=framing, family=family)
-    return rows
-
-
-def evaluate_growth(inpainter: Inpainter, faces, areas=AREAS) -> list[dict]:
-    """Rows like `evaluate`'s for a square hole in the middle that grows through `areas`, fractions of the image."""
-    rows = []
-    for area in areas:
-        images, masks = damaged_examples(faces, inpainter.config, partial(centre, area=area))
-        rows += measure(methods(inpainter), images, masks, framing=WHOLE_SIDE, family="growing", area=area)
-    return rows
+    return prepared.test
 
 
 def showcase(inpainter: Inpainter, faces, seed=0):
@@ -106,20 +137,36 @@ def showcase(inpainter: Inpainter, faces, seed=0):
     return figures.tiles([list(row) for row in rows], SHOWN[: len(images)])
 
 
-def write_evaluation(run: str | Path, data: str, out: Path) -> list[dict]:
-    """`evaluate`s the run directory `run` and writes the rows to `out`, with the config and environment of the
-    training and the command, and a `showcase` beside it as .png. Returns the rows. Raises `UserError` for a run
-    without a trained generator and as `celeba.prepare` does."""
-    inpainter = load(run)
+def write_evaluation(runs: list[str], data: str, out: Path) -> list[dict]:
+    """Evaluates the run directories `runs` side by side and writes the rows to `out`, with the config, environment and
+    history of each training and the command, and a `showcase` of the first beside it as .png. Returns the rows.
+
+    One run is called faceinpaint, several by their folders' names. Raises `UserError` for a run without a trained
+    generator, for runs of different sizes and as `celeba.prepare` does.
+    """
+    names = ["faceinpaint"] if len(runs) == 1 else [Path(run).resolve().name for run in runs]
+    inpainters = [load(run) for run in runs]
+    config = inpainters[0].config
+    if len({inpainter.config.size for inpainter in inpainters}) > 1:
+        raise UserError(f"{', '.join(runs)}: networks of different sizes; evaluate them one by one")
     about = {
-        "command": f"python -m faceinpaint evaluate --run {run} --data {data} --out {out}",
-        "config": dataclasses.asdict(inpainter.config),
-        "trained": read_environment(Path(run)),
+        "command": f"python -m faceinpaint evaluate --run {' '.join(map(str, runs))} --data {data} --out {out}",
+        "trained": {name: _provenance(run) for name, run in zip(names, runs, strict=True)},
     }
-    rows = evaluate(inpainter, data)
+    faces = test_faces(data, config)
+    rows = evaluate_methods(methods(*inpainters, names=names), faces, config)
     write_text(out, _as_json(about, rows))
-    write_image(out.with_suffix(".png"), showcase(inpainter, celeba.prepare(data, inpainter.config).test))
+    write_image(out.with_suffix(".png"), showcase(inpainters[0], faces))
     return rows
+
+
+def _provenance(run) -> dict:
+    """What a run directory says of itself: config, environment, history."""
+    return {
+        "config": dataclasses.asdict(read(Path(run) / "config.json")),
+        "environment": read_environment(Path(run)),
+        "history": read_history(Path(run)),
+    }
 
 
 def _as_json(about: dict, rows: list[dict]) -> str:
@@ -129,25 +176,31 @@ def _as_json(about: dict, rows: list[dict]) -> str:
     return f'{json.dumps(about, indent=1).removesuffix("}").rstrip()},\n "rows": [\n{lines}\n]}}\n'
 
 
-def table(rows: list[dict], metric="hole_psnr", framing=WHOLE_SIDE) -> str:
-    """A Markdown table of one metric: a line for each family, a column for each method, the best one bold."""
-    rows = [row for row in rows if row["framing"] == framing]
+def _line(row: dict) -> str:
+    """What a row's line is called in its study's table."""
+    study = row["study"]
+    return LABELS[study].format(row[study])
+
+
+def table(rows: list[dict], metric="hole_psnr", framing=WHOLE_SIDE, study="family") -> str:
+    """A Markdown table of one metric in one study: a line for each case, a column for each method, the best bold."""
+    rows = [row for row in rows if (row["framing"], row["study"]) == (framing, study) and metric in row]
     columns = list(dict.fromkeys(row["method"] for row in rows))
-    lines = [f"| family | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
-    best = min if metric.endswith("l1") else max
+    lines = [f"| {study} | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
+    best = min if metric.endswith(("l1", "lpips")) else max
     digits = 2 if metric.endswith("psnr") else 3
-    for family in dict.fromkeys(row["family"] for row in rows):
-        means = {row["method"]: row[metric][0] for row in rows if row["family"] == family}
+    for line in dict.fromkeys(map(_line, rows)):
+        means = {row["method"]: row[metric][0] for row in rows if _line(row) == line}
         top = best(means.values())
         cells = [f"**{mean:.{digits}f}**" if mean == top else f"{mean:.{digits}f}" for mean in means.values()]
-        lines.append(f"| {family} | {' | '.join(cells)} |")
+        lines.append(f"| {line} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def with_tables(text: str, rows: list[dict]) -> str:
-    """`text` with every table between `<!-- table METRIC FRAMING -->` and `<!-- end -->` made anew from `rows`."""
+    """`text` with every table between `<!-- table METRIC FRAMING STUDY -->` and `<!-- end -->` made from `rows`."""
 
     def made(match):
-        return f"{match[1]}\n{table(rows, match[2], int(match[3]))}\n{match[4]}"
+        return f"{match[1]}\n{table(rows, match[2], int(match[3]), match[4])}\n{match[5]}"
 
-    return re.sub(r"(<!-- table (\w+) (\d+) -->)\n.*?(<!-- end -->)", made, text, flags=re.DOTALL)
+    return re.sub(r"(<!-- table (\w+) (\d+) (\w+) -->)\n.*?(<!-- end -->)", made, text, flags=re.DOTALL)

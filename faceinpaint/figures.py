@@ -160,6 +160,9 @@ def network_diagram(model):
     return figure
 
 
+STUDIES = {"area": "hole area (fraction of the image)", "turn": "turn of the head (degrees)"}
+
+
 def _summaries(rows, metric):
     """Method → its [mean, low, high] of `metric` in each of its rows, as an array [3, rows]."""
     methods = dict.fromkeys(row["method"] for row in rows)
@@ -184,15 +187,17 @@ def family_figure(rows, metric="hole_psnr"):
     return figure
 
 
-def growth_figure(rows, metrics=("hole_psnr", "psnr")):
-    """Quality against hole area, a curve for each method with its 95 % interval, from rows of `evaluate_growth`."""
-    areas = [100 * area for area in dict.fromkeys(row["area"] for row in rows)]
+def curves(rows, study="area", metrics=("hole_psnr", "psnr")):
+    """Quality along a study, "area" of the hole (fractions) or "turn" of the head (degrees): a curve for each method
+    with its 95 % interval, from rows of `evaluate`."""
+    rows = [row for row in rows if row["study"] == study]
+    places = list(dict.fromkeys(row[study] for row in rows))
     figure, panels = plt.subplots(1, len(metrics), figsize=(10, 3.6), layout="constrained", squeeze=False)
     for axes, metric in zip(panels.flat, metrics, strict=True):
         for method, (mean, low, high) in _summaries(rows, metric).items():
-            axes.plot(areas, mean, marker=".", label=method)
-            axes.fill_between(areas, low, high, alpha=0.15)
-        axes.set(xlabel="hole area (% of the image)", ylabel=_label(metric))
+            axes.plot(places, mean, marker=".", label=method)
+            axes.fill_between(places, low, high, alpha=0.15)
+        axes.set(xlabel=STUDIES[study], ylabel=_label(metric))
         axes.grid(alpha=0.3)
     panels[0, 0].legend(fontsize=8)
     return figure

@@ -69,9 +69,10 @@ def random_frames(config: Config, batch, seed):
     return tf.concat([room + shift, side], axis=1)
 
 
-def _rotated(images, degrees, seed):
-    """Each image turned about its centre by up to `degrees` either way; its border is reflected into the corners."""
-    angle = tf.random.stateless_uniform([tf.shape(images)[0]], seed, -degrees, degrees) * np.pi / 180
+def turned(images, degrees):
+    """Each of `images` [B, S, S, 3] turned about its centre, counter-clockwise, by its own angle in `degrees` [B]; the
+    border is reflected into the corners."""
+    angle = tf.cast(degrees, tf.float32) * (np.pi / 180)
     middle, sine, cosine = (images.shape[1] - 1) / 2, tf.sin(angle), tf.cos(angle)
     column, row = middle - (cosine - sine) * middle, middle - (sine + cosine) * middle
     zero = tf.zeros_like(angle)
@@ -93,7 +94,8 @@ def training_example(images, config: Config, seed):
     frame_seed, flip_seed, mask_seed, fill_seed, turn_seed, colour_seed = tf.unstack(tf.random.split(seed, 6), num=6)
     batch = tf.shape(images)[0]
     if config.rotation:
-        images = _rotated(images, config.rotation, turn_seed)
+        angles = tf.random.stateless_uniform([batch], turn_seed, -config.rotation, config.rotation)
+        images = turned(images, angles)
     frames = random_frames(config, batch, frame_seed)
     image = framed(images, frames, config.size)
     if config.flip:

@@ -93,13 +93,13 @@ def test_train_passes_what_was_asked(replace_api):
 
 
 def test_evaluate_passes_what_was_asked_and_prints_a_table(monkeypatch, capsys, tmp_path):
-    row = {"framing": 178, "family": "nose", "hole_psnr": [20.0, 19.0, 21.0]}
+    row = {"study": "family", "framing": 178, "family": "nose", "hole_psnr": [20.0, 19.0, 21.0]}
     rows = [row | {"method": "faceinpaint", "hole_psnr": [25.126, 24.0, 26.0]}, row | {"method": "telea"}]
     asked = []
     module = importlib.import_module("faceinpaint.evaluate")
     monkeypatch.setattr(module, "write_evaluation", lambda *arguments: asked.append(arguments) or rows)
     assert main(["evaluate", "--run", "there", "--data", "sample", "--out", "figures.json"]) == 0
-    assert asked == [("there", "sample", Path("figures.json"))]
+    assert asked == [(["there"], "sample", Path("figures.json"))]
     assert "| nose | **25.13** | 20.00 |" in capsys.readouterr().out
 
 

@@ -71,23 +71,64 @@ def test_images_without_a_value_are_left_out():
     assert 1 <= low <= high <= 3
 
 
-def test_growth_covers_the_areas(inpainter, faces):
-    rows = evaluation.evaluate_growth(inpainter, faces[:2], areas=(0.05, 0.5))
+@pytest.fixture
+def offline(tmp_path, monkeypatch):
+    """No data folder of the user's is read, and LPIPS cannot be fetched."""
+    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path)
+
+    def refuse(folder):
+        raise UserError("LPIPS: its weights cannot be downloaded (offline)")
+
+    monkeypatch.setattr("faceinpaint.lpips._download", refuse)
+
+
+def test_a_hole_grows_through_the_areas(inpainter, faces, offline):
+    cases = evaluation.cases(families=(), areas=(0.05, 0.5), turns=())
+    rows = evaluation.evaluate_methods(evaluation.methods(inpainter), faces[:2], SETTINGS, cases)
     assert {row["method"] for row in rows} == {"faceinpaint", "mean", "telea", "navier_stokes", "symmetric_crop"}
     assert [row["hole_area"] for row in rows if row["method"] == "telea"] == pytest.approx([0.05, 0.5], abs=0.03)
+    assert "| 5% |" in evaluation.table(rows, study="area")
 
 
-def test_evaluate_gives_a_row_for_each_framing_family_and_method(inpainter, face_archive, tmp_path, monkeypatch):
-    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path)
-    rows = evaluation.evaluate(inpainter, str(face_archive), framings=(178, 128), families=("half", "nose"))
-    assert len(rows) == 2 * 2 * 5
+def test_heads_are_turned(inpainter, offline):
+    """The left half white: turned by a right angle, the lower half is; the mean fill of a hole tells which."""
+    faces = np.zeros((1, 64, 64, 3), np.uint8)
+    faces[:, :, :32] = 255
+    seen = []
+    look = {"look": lambda images, masks: seen.append(images) or 255 - images}
+    evaluation.evaluate_methods(look, faces, SETTINGS, evaluation.cases(families=(), areas=(), turns=(0, 90)))
+    upright, turned = (images[0, ..., 0].astype(float) for images in seen)
+    assert upright[:, :15].mean() > 250 > 5 > upright[:, 17:].mean()
+    assert turned[17:].mean() > 250 > 5 > turned[:15].mean()
+
+
+def test_evaluate_gives_a_row_for_each_case_and_method(inpainter, face_archive, offline, capsys):
+    cases = evaluation.cases(families=("half", "nose"), areas=(0.1,), turns=(15,))
+    rows = evaluation.evaluate(inpainter, str(face_archive), cases)
+    assert len(rows) == (2 * 2 + 1 + 1) * 5
     assert {row["n"] for row in rows} == {SETTINGS.test_images}
     assert all(np.isfinite(row[name]).all() for row in rows for name in METRICS)
+    assert "lpips" not in rows[0]
+    assert "evaluating without LPIPS" in capsys.readouterr().out
+
+
+def test_lpips_is_measured_where_its_weights_are(inpainter, faces, monkeypatch):
+    monkeypatch.setattr("faceinpaint.lpips.load", lambda: lambda image, restored: np.full(len(image), 0.25))
+    rows = evaluation.evaluate_methods(evaluation.methods(inpainter), faces[:2], SETTINGS, evaluation.cases()[:1])
+    assert {tuple(row["lpips"]) for row in rows} == {(0.25, 0.25, 0.25)}
+    assert "0.250" in evaluation.table(rows, "lpips")
 
 
 def test_table_marks_the_best():
     rows = [
-        {"framing": 178, "family": "nose", "method": method, "hole_psnr": [value, 0, 0], "hole_l1": [value / 100, 0, 0]}
+        {
+            "study": "family",
+            "framing": 178,
+            "family": "nose",
+            "method": method,
+            "hole_psnr": [value, 0, 0],
+            "hole_l1": [value / 100, 0, 0],
+        }
         for method, value in (("a", 20.126), ("b", 19.0))
     ]
     header = ["| family | a | b |", "|---|---:|---:|"]
@@ -96,31 +137,49 @@ def test_table_marks_the_best():
     assert len(evaluation.table(rows, framing=128).splitlines()) == 2
 
 
-def test_an_evaluation_is_written_with_its_provenance(inpainter, face_archive, tmp_path, monkeypatch):
-    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path / "data")
+def _run_directory(folder, inpainter):
+    folder.mkdir()
+    (folder / "config.json").write_text(config.to_json(SETTINGS))
+    (folder / "environment.json").write_text('{"commit": "abc"}')
+    (folder / "history.jsonl").write_text('{"epoch": 1}\n')
+    inpainter.averaged_generator.save(folder / "generator.keras")
+    return str(folder)
+
+
+def test_an_evaluation_is_written_with_its_provenance(inpainter, face_archive, tmp_path, monkeypatch, offline):
     monkeypatch.setattr(evaluation, "SHOWN", ("nose", "half"))
-    monkeypatch.setattr(evaluation, "evaluate", lambda *_: [{"family": "nose", "psnr": [1.23456789, 0, 2]}])
-    run, out = tmp_path / "run", tmp_path / "results.json"
-    run.mkdir()
-    (run / "config.json").write_text(config.to_json(SETTINGS))
-    inpainter.averaged_generator.save(run / "generator.keras")
-    (run / "environment.json").write_text("{")
+    monkeypatch.setattr(evaluation, "evaluate_methods", lambda *_: [{"family": "nose", "psnr": [1.23456789, 0, 2]}])
+    run, out, data = _run_directory(tmp_path / "run", inpainter), tmp_path / "results.json", str(face_archive)
+    environment = tmp_path / "run" / "environment.json"
+    environment.write_text("{")
     with pytest.raises(UserError, match=r"environment.json: cannot be read"):  # before the work, not after it
-        evaluation.write_evaluation(run, str(face_archive), out)
+        evaluation.write_evaluation([run], data, out)
     assert not out.exists()
-    (run / "environment.json").write_text('{"commit": "abc"}')
-    evaluation.write_evaluation(run, str(face_archive), out)
+    environment.write_text('{"commit": "abc"}')
+    evaluation.write_evaluation([run], data, out)
     written = json.loads(out.read_text())
     assert written["rows"] == [{"family": "nose", "psnr": [1.23457, 0, 2]}]
-    assert written["config"]["size"] == 32
-    assert written["trained"] == {"commit": "abc"}
-    assert written["command"] == f"python -m faceinpaint evaluate --run {run} --data {face_archive} --out {out}"
+    trained = written["trained"]["faceinpaint"]
+    assert trained["config"]["size"] == 32
+    assert trained["environment"] == {"commit": "abc"}
+    assert trained["history"] == [{"epoch": 1}]
+    assert written["command"] == f"python -m faceinpaint evaluate --run {run} --data {data} --out {out}"
     assert cv2.imread(str(out.with_suffix(".png"))).shape == (26 + 3 * 130, 2 * 130, 3)
 
 
+def test_runs_are_compared_under_their_names(inpainter, face_archive, tmp_path, monkeypatch, offline):
+    cases = evaluation.cases(families=("half",), areas=(), turns=())[:1]
+    monkeypatch.setattr(evaluation, "cases", lambda: cases)
+    runs = [_run_directory(tmp_path / name, inpainter) for name in ("paper", "noise_fill")]
+    rows = evaluation.write_evaluation(runs, str(face_archive), tmp_path / "two.json")
+    assert [row["method"] for row in rows][:3] == ["paper", "noise_fill", "mean"]
+    assert rows[0]["hole_psnr"] == rows[1]["hole_psnr"]
+    assert set(json.loads((tmp_path / "two.json").read_text())["trained"]) == {"paper", "noise_fill"}
+
+
 def test_tables_in_a_text_are_made_anew():
-    rows = [{"framing": 178, "family": "nose", "method": "a", "psnr": [20.0, 0, 0]}]
-    text = "before\n<!-- table psnr 178 -->\nold\n<!-- end -->\nafter\n"
+    rows = [{"study": "family", "framing": 178, "family": "nose", "method": "a", "psnr": [20.0, 0, 0]}]
+    text = "before\n<!-- table psnr 178 family -->\nold\n<!-- end -->\nafter\n"
     made = evaluation.with_tables(text, rows)
     assert made == text.replace("old", evaluation.table(rows, "psnr"))
     assert evaluation.with_tables(made, rows) == made

@@ -76,11 +76,11 @@ def test_network_diagram_labels_every_box_and_draws_every_skip():
     assert f"{network.count_params():,}" in axes.get_title()
 
 
-def test_growth_figure_draws_each_method_at_its_areas():
-    growth = rows({"ours": [30.0, 20.0], "theirs": [25.0, 12.0]}, area=[0.01, 0.6])
-    (axes,) = figures.growth_figure(growth, metrics=["hole_psnr"]).axes
+def test_curves_are_drawn_for_each_method_at_its_areas():
+    growth = rows({"ours": [30.0, 20.0], "theirs": [25.0, 12.0]}, study=["area"] * 2, area=[0.01, 0.6])
+    (axes,) = figures.curves(growth, metrics=["hole_psnr"]).axes
     curves = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
-    assert curves == {"ours": [[1, 30], [60, 20]], "theirs": [[1, 25], [60, 12]]}
+    assert curves == {"ours": [[0.01, 30], [0.6, 20]], "theirs": [[0.01, 25], [0.6, 12]]}
     assert axes.get_ylabel() == "hole_psnr (dB)"
 
 

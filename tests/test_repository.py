@@ -174,12 +174,13 @@ def test_the_readme_shows_the_results_as_measured():
     from faceinpaint.evaluate import with_tables
 
     readme, rows = (ROOT / "README.md").read_text(), json.loads((ROOT / "notebooks/results.json").read_text())["rows"]
-    assert readme.count("<!-- table ") == readme.count("<!-- end -->") == 3
+    assert readme.count("<!-- table ") == readme.count("<!-- end -->") >= 3
     assert with_tables(readme, rows) == readme, "make the tables anew: faceinpaint.evaluate.with_tables"
 
 
 def test_no_family_is_repaired_better_by_a_classical_method():
     rows = json.loads((ROOT / "notebooks/results.json").read_text())["rows"]
+    rows = [row for row in rows if row["study"] == "family"]
     value = {(row["framing"], row["family"], row["method"]): row["hole_psnr"][0] for row in rows}
     assert [key for key in value if value[key] > value[*key[:2], "faceinpaint"]] == []
 
