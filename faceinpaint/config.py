@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+WHOLE_SIDE = 178  # CelebA's aligned images are 178 x 218; their centre square, rows 20 to 197, is the whole frame
+
 
 class UserError(Exception):
     """What a user can mend. Its message is the one line printed: it names the file or option, then the remedy."""

@@ -1,6 +1,5 @@
 """The system of the paper: a generator that fills holes, a discriminator that judges, and how they are trained."""
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from faceinpaint.discriminator import build_discriminator
 from faceinpaint.fills import FILLS
 from faceinpaint.generator import GENERATORS
 from faceinpaint.pipeline import to_float, to_uint8
+from faceinpaint.restoring import checked, trained_file
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -178,7 +178,7 @@ class Inpainter(keras.Model):
         without N), nonzero = hole → uint8 of the images' shape, known pixels bit-identical to `images`.
         Raises ValueError when type, shape or size is another, or the batch is empty.
         """
-        images, masks, single = _checked(images, masks, self.config.size)
+        images, masks, single = checked(images, masks, self.config.size)
         parts = []
         for start in range(0, len(images), batch_size):
             image, mask = to_float(images[start : start + batch_size]), masks[start : start + batch_size]
@@ -188,32 +188,14 @@ class Inpainter(keras.Model):
         return restored[0] if single else restored
 
 
-def load(run: str | Path = "runs/paper") -> Inpainter:
-    """The trained `Inpainter` of a run directory, ready to restore. Raises `UserError` when there is none."""
-    path = Path(run) / "generator.keras"
-    if not path.is_file():
-        raise UserError(f"{path}: no trained generator; train one with: python -m faceinpaint train --run {run}")
-    inpainter = Inpainter(read(Path(run) / "config.json"))
+def load(run: str | Path | None = None) -> Inpainter:
+    """The trained `Inpainter` of a run directory, of the weights that come with the package by default, ready to
+    restore. Raises `UserError` when there is none or it is damaged."""
+    path = trained_file(run, "generator.keras", f"train one with: python -m faceinpaint train --run {run}")
+    inpainter = Inpainter(read(path.with_name("config.json")))
     try:
         trained = keras.models.load_model(path, compile=False)
         inpainter.averaged_generator.set_weights(trained.get_weights())
     except Exception as error:  # Keras raises many kinds for a damaged or foreign file
         raise UserError(f"{path}: not a generator of this config ({type(error).__name__}); train again") from error
     return inpainter
-
-
-def _checked(images, masks, size):
-    """`images` as uint8 [N, size, size, 3], `masks` as float32 [N, size, size, 1] of 0 and 1, and whether one image
-    came without the batch axis."""
-    images, masks = np.asarray(images), np.asarray(masks)
-    single = images.ndim == 3
-    images = images[None] if single else images
-    if images.dtype != np.uint8:
-        raise ValueError(f"images: expected uint8 in [0, 255], got {images.dtype}")
-    if images.ndim != 4 or images.shape[1:] != (size, size, 3):
-        raise ValueError(f"images: expected shape [N, {size}, {size}, 3], got {list(images.shape)}")
-    if not len(images):
-        raise ValueError("images: expected at least one, got an empty batch")
-    if masks.size != math.prod(images.shape[:3]) or masks.shape[0 if single else 1 :][:2] != (size, size):
-        raise ValueError(f"masks: expected shape [{len(images)}, {size}, {size}, 1], got {list(masks.shape)}")
-    return images, (masks.reshape([-1, size, size, 1]) != 0).astype(np.float32), single

@@ -9,8 +9,9 @@ from functools import cache, partial
 
 import tensorflow as tf
 
-WHOLE_SIDE = 178  # CelebA's aligned images are 178 x 218; their centre square, rows 20 to 197, is the whole frame
-WHOLE_FRAME = (0.0, 0.0, float(WHOLE_SIDE))  # (top, left, side) in pixels of that square
+from faceinpaint.config import WHOLE_SIDE
+
+WHOLE_FRAME = (0.0, 0.0, float(WHOLE_SIDE))  # (top, left, side) in pixels of the aligned image's centre square
 
 # Facial parts in the whole frame: (centre row, centre column, half height, half width). The centres are CelebA's mean
 # landmarks, the extents those of Generative Face Completion's masks O3 and O6 (Li et al. 2017, arXiv:1704.05838).

@@ -1,0 +1,119 @@
+"""Where a face lies in a photograph, and how its pixels come to the network's picture and back. No TensorFlow here.
+
+Two systems of coordinates, (x, y): the photo's, whose pixel (0, 0) has its centre at (0, 0), as clicks and detectors
+give them; and the whole frame's, 0 to 178 from edge to edge, in which CelebA's faces are aligned. A similarity maps the
+one on the other; as complex numbers, x + iy, it is photo = turn * frame + shift.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from faceinpaint.config import WHOLE_SIDE
+
+# Eyes, nose and the mouth's corners in CelebA's aligned images, left in the picture first: (69, 111), (108, 111),
+# (88, 134), (73, 152), (106, 152) in 178 x 218. Rows 20 to 197 are the whole frame; pixel centres lie at halves.
+LANDMARKS = np.array([(69, 111), (108, 111), (88, 134), (73, 152), (106, 152)]) - (0, 20) + 0.5
+
+
+def _complex(points):
+    """(x, y) [..., 2] → x + iy [...]."""
+    return np.asarray(points, np.float64) @ np.array([1, 1j])
+
+
+def centred_face(height, width) -> np.ndarray:
+    """The eyes [2, 2] of a face in a picture cut as CelebA's are: its centre square is the whole frame."""
+    side = min(height, width)
+    return LANDMARKS[:2] * (side / WHOLE_SIDE) + ((width - side) // 2, (height - side) // 2) - 0.5
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A square of the whole frame, in its 178 pixels: `corner` (left, top) and `side`."""
+
+    corner: tuple[float, float] = (0.0, 0.0)
+    side: float = float(WHOLE_SIDE)
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The similarity photo = turn * frame + shift, in complex numbers."""
+
+    turn: complex
+    shift: complex
+
+    @classmethod
+    def of(cls, landmarks):
+        """From the eyes [2, 2], or all five `LANDMARKS` [5, 2], in photo pixels: the best one in the sense of least
+        squares (Umeyama 1991, in complex numbers a line's fit)."""
+        frame = _complex(LANDMARKS[: len(landmarks)])
+        line = np.stack([frame, np.ones_like(frame)], axis=1)
+        turn, shift = np.linalg.lstsq(line, _complex(landmarks), rcond=None)[0]
+        return cls(complex(turn), complex(shift))
+
+    def to_frame(self, points) -> np.ndarray:
+        """Photo pixels (x, y) [N, 2] → whole frame [N, 2]."""
+        frame = (_complex(points) - self.shift) / self.turn
+        return np.stack([frame.real, frame.imag], axis=-1)
+
+    def footprint(self, frame: Frame, size) -> float:
+        """How many photo pixels long a side of one of the `size` pixels across `frame` is."""
+        return abs(self.turn) * frame.side / size
+
+    def matrix(self, frame: Frame, size) -> np.ndarray:
+        """[2, 3]: pixel (column, row) of `frame` at `size` pixels → pixel (x, y) of the photo."""
+        step = self.turn * frame.side / size
+        first = self.turn * (_complex(frame.corner) + (0.5 + 0.5j) * frame.side / size) + self.shift
+        return np.array([[step.real, -step.imag, first.real], [step.imag, step.real, first.imag]])
+
+    def corners(self, frame: Frame) -> np.ndarray:
+        """The corners of `frame` in photo pixels [4, 2], in the order of a polygon."""
+        square = _complex(frame.corner) + frame.side * np.array([0, 1, 1 + 1j, 1j])
+        photo = self.turn * square + self.shift
+        return np.stack([photo.real, photo.imag], axis=-1)
+
+
+def _reduced(picture, box, factor, border):
+    """`picture` inside `box` (left, top, right, bottom), averaged over blocks of `factor` x `factor` pixels."""
+    left, top, right, bottom = box
+    part = picture[top:bottom, left:right]
+    height, width = part.shape[:2]
+    part = cv2.copyMakeBorder(part, 0, -height % factor, 0, -width % factor, border, value=(1.0,) * 4)
+    return cv2.resize(part, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
+
+
+def resampled(picture, alignment: Alignment, frame: Frame, size, border=cv2.BORDER_REPLICATE) -> np.ndarray:
+    """`picture` [H, W] or [H, W, 3] in `frame`: float32 [size, size] or [size, size, 3], each value the average over
+    its pixel's footprint (linear interpolation where that is smaller than a photo pixel), as in `pipeline.framed`.
+
+    border: what lies outside the picture: its nearest pixel, or, with cv2.BORDER_CONSTANT, 1.
+    """
+    height, width = picture.shape[:2]
+    corners = alignment.corners(frame)
+    low, high = np.floor(corners.min(0)).astype(int) - 2, np.ceil(corners.max(0)).astype(int) + 3
+    left, top = np.clip(low, 0, (width - 1, height - 1))
+    right, bottom = np.clip(high, (left + 1, top + 1), (width, height))
+    footprint = alignment.footprint(frame, size)
+    factor = max(1, int(footprint / 2))
+    part = _reduced(picture, (left, top, right, bottom), factor, border).astype(np.float32)
+    finer = max(1, int(np.ceil(footprint / factor)))
+    matrix = alignment.matrix(frame, size * finer)
+    matrix[:, 2] = (matrix[:, 2] - (left, top) + 0.5) / factor - 0.5
+    matrix[:, :2] /= factor
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    side = (size * finer, size * finer)
+    samples = cv2.warpAffine(part, matrix, side, flags=flags, borderMode=border, borderValue=(1.0,) * 4)
+    return cv2.resize(samples, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def enlarged(patch, alignment: Alignment, frame: Frame, box) -> np.ndarray:
+    """`patch` [size, size, 3], a picture of `frame`, as it lies in the photo: float32 [bottom - top, right - left, 3]
+    of the photo's `box` (left, top, right, bottom), by cubic interpolation."""
+    left, top, right, bottom = box
+    matrix = alignment.matrix(frame, len(patch))
+    matrix[:, 2] -= (left, top)
+    return cv2.warpAffine(
+        patch.astype(np.float32), matrix, (int(right - left), int(bottom - top)), flags=cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip

@@ -1,0 +1,61 @@
+"""Exports a trained generator to LiteRT: one file, `generator.tflite`, that `lite` runs without TensorFlow."""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from faceinpaint.files import write_bytes
+from faceinpaint.fills import FILLS
+from faceinpaint.inpainter import Inpainter
+from faceinpaint.native import captured_stderr
+
+
+def _graph(inpainter: Inpainter) -> tf.Module:
+    """What `Inpainter.restore` does with one image between its two roundings: fill, generate, composite.
+
+    Its fill `noise` is the one that `restore` gives to the first image of a batch, for every image.
+    """
+    config = inpainter.config
+    signature = [
+        tf.TensorSpec([1, config.size, config.size, channels], tf.float32, name=name)
+        for name, channels in (("image", 3), ("mask", 1))
+    ]
+
+    @tf.function(input_signature=signature)
+    def restore(image, mask):
+        filled_image = FILLS[config.fill](image, mask, tf.constant([config.seed, 3]))
+        return {"restored": inpainter([image, mask, filled_image])}
+
+    module = tf.Module()
+    module.restore = restore
+    module.weights = [variable.value for variable in inpainter.averaged_generator.variables]  # else not in the file
+    return module
+
+
+def fits_half(inpainter: Inpainter) -> bool:
+    """Whether float16 holds every weight of the averaged generator exactly."""
+    return all(np.array_equal(w, w.astype(np.float16)) for w in inpainter.averaged_generator.get_weights())
+
+
+def halve(inpainter: Inpainter):
+    """Rounds the averaged generator's weights to float16, so that its export takes half the room."""
+    weights = inpainter.averaged_generator.get_weights()
+    inpainter.averaged_generator.set_weights([w.astype(np.float16).astype(np.float32) for w in weights])
+
+
+def convert(inpainter: Inpainter) -> bytes:
+    """The LiteRT model: image [1, size, size, 3] in [-1, 1] and mask [1, size, size, 1], 1 = hole → restored, before
+    rounding. It computes in float32, and stores weights as float16 where that loses nothing."""
+    module = _graph(inpainter)
+    with captured_stderr():
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([module.restore.get_concrete_function()], module)
+        if fits_half(inpainter):
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.target_spec.supported_types = [tf.float16]
+        return converter.convert()
+
+
+def write(inpainter: Inpainter, path: str | Path):
+    """Writes the generator and its fill to `path`, whole or not at all."""
+    write_bytes(Path(path), convert(inpainter))
