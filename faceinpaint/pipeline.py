@@ -59,11 +59,11 @@ def centred_frames(count, framing=WHOLE_SIDE):
 
 
 def random_frames(config: Config, batch, seed):
-    """Training frames [batch, 3]: the side uniform in `config.framing`, the centre moved by up to
-    `config.framing_shift`, never beyond the whole frame."""
+    """Training frames [batch, 3]: the side in `config.framing`, wide ones more often, as they are harder (its density
+    rises linearly from 0), the centre moved by up to `config.framing_shift`, never beyond the whole frame."""
     side_seed, shift_seed = tf.unstack(tf.random.split(seed, 2), num=2)
     low, high = (min(float(side), WHOLE_FRAME[2]) for side in config.framing)
-    side = low + (high - low) * tf.random.stateless_uniform([batch, 1], side_seed)
+    side = low + (high - low) * tf.sqrt(tf.random.stateless_uniform([batch, 1], side_seed))
     room = (WHOLE_SIDE - side) / 2
     shift = tf.random.stateless_uniform([batch, 2], shift_seed, -1.0, 1.0) * tf.minimum(room, config.framing_shift)
     return tf.concat([room + shift, side], axis=1)
