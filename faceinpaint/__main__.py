@@ -3,7 +3,9 @@
 import argparse
 import inspect
 import os
+import signal
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import faceinpaint
@@ -132,26 +134,47 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which then ends a command as Ctrl-C does: everything in the middle is tidied up."""
+
+
+@contextmanager
+def _terminable():
+    def terminate(*_):
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command in `argv` and returns the exit code: 0; 2 for what the user can mend; 130 for Ctrl-C."""
+    """Runs the command in `argv` and returns the exit code: 0; 2 for what the user can mend; 130 for Ctrl-C, 143 for
+    SIGTERM."""
     program = parser()
     args = program.parse_args(argv)
     if "run_command" not in args:
         program.print_help()
         return 0
     try:
-        args.run_command(args)
+        with _terminable():
+            args.run_command(args)
     except (UserError, OSError, ImportError) as error:
         if isinstance(error, ImportError) and (error.name or "").startswith("faceinpaint"):
             raise  # our own fault
         print(f"faceinpaint: {_reason(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        stopped, code = ("terminated", 143) if isinstance(interrupt, Terminated) else ("interrupted", 130)
         again = "the same command without --fresh" if getattr(args, "fresh", False) else "the same command"
-        print(f"\nfaceinpaint: interrupted; {again} goes on from what is finished", file=sys.stderr)
-        return 130
+        print(f"\nfaceinpaint: {stopped}; {again} goes on from what is finished", file=sys.stderr)
+        return code
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_code = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: a second Ctrl-C has nothing to stop
+    sys.exit(exit_code)

@@ -16,9 +16,10 @@ from tqdm import tqdm
 from faceinpaint import celeba, figures, lpips, metrics, pipeline
 from faceinpaint.baselines import BASELINES
 from faceinpaint.config import Config, UserError, read
+from faceinpaint.files import write_image, write_text
 from faceinpaint.inpainter import Inpainter, load
 from faceinpaint.masks import FAMILIES, WHOLE_SIDE, centre
-from faceinpaint.train import read_environment, read_history, write_image, write_text
+from faceinpaint.runs import read_environment, read_history
 
 METRICS = {"l1": metrics.l1, "psnr": metrics.psnr, "ssim": metrics.ssim}
 SHOWN = ("eyes", "nose", "mouth", "boxes", "strokes_20_40", "centre", "half", "pixels")  # in `showcase`

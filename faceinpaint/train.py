@@ -1,113 +1,43 @@
 """Training runs: the module that writes run directories.
 
 A run directory is the record of a run: `config.json`, `environment.json`, `history.jsonl` (a line for each epoch),
-`grids/`, `losses.png`, `filmstrip.png`, `progress.gif`, `checkpoint.npz` and `generator.keras`. Every file is written
-under another name first and then moved, so that a run stopped at any moment leaves whole files.
+`timing.jsonl` (when each epoch ended and how long it took), `grids/`, `losses.png`, `filmstrip.png`, `progress.gif`,
+`checkpoint/` and `generator.keras`.
+
+It survives whatever happens. Every file is written under another name first and then moved. An epoch is finished when
+its checkpoint is there: that is written last, holds config, environment and history too, and repairs their files. A
+run goes on from its last whole checkpoint as if it had never stopped, since all that is random is a function of (seed,
+step). The same config on the same machine gives the same bits, checkpoints and history included; only `timing.jsonl`
+and what Keras and the plots write about themselves differ.
 """
 
-import hashlib
-import json
-import os
-import platform
-import shutil
-import subprocess
 import time
-import zipfile
-from contextlib import contextmanager
-from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
-import cv2
 import keras
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 from tqdm import tqdm
 
-from faceinpaint import celeba, figures, pipeline
-from faceinpaint.config import Config, UserError, read, to_json
+from faceinpaint import celeba, checkpoint, figures, pipeline, runs
+from faceinpaint.config import Config, UserError
+from faceinpaint.files import explained, locked, replacing, write_image, write_text
 from faceinpaint.inpainter import Inpainter, resolved
 
 GRID_FAMILIES = ("centre", "half", "eyes", "nose", "mouth", "boxes", "strokes_20_40", "pixels")
 
 
-@contextmanager
-def _replacing(path: Path):
-    """A name to write to; what was written takes `path`'s place only when all of it is there."""
-    temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str):
-    """`text` as a file that appears whole or not at all."""
-    with _replacing(path) as temporary:
-        temporary.write_text(text)
-
-
-def write_image(path: Path, image):
-    """`image`, uint8 RGB, as a file that appears whole or not at all. Raises OSError when it cannot be written."""
-    with _replacing(path) as temporary:
-        if not cv2.imwrite(str(temporary), image[..., ::-1]):
-            raise OSError(f"{path}: cannot be written")
-
-
-def _identity(faces: celeba.Faces) -> str:
-    """Changes when other faces, or the same ones in another order, are trained on, validated on or tested on."""
-    return hashlib.sha256(json.dumps([faces.train.shape, faces.names]).encode()).hexdigest()
-
-
-def _environment(faces: celeba.Faces) -> dict:
-    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    commit = subprocess.run(git, capture_output=True, text=True).stdout.strip() if shutil.which("git") else ""
-    return {
-        "data": faces.description,
-        "faces": _identity(faces),
-        "commit": commit or "unknown",
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-        "machine": platform.platform(),
-        "cores": os.cpu_count(),
-        "gpus": [gpu.name for gpu in tf.config.list_physical_devices("GPU")],
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
-    }
-
-
-def save_checkpoint(path: Path, inpainter: Inpainter, epoch: int):
-    """Everything training changes, with the number of finished epochs. A zip: damage shows in its checksums."""
-    state = {f"{index:04d}": variable.numpy() for index, variable in enumerate(inpainter.state_variables)}
-    with _replacing(path) as temporary:
-        np.savez(temporary, epoch=epoch, **state)
-
-
-def load_checkpoint(path: Path, inpainter: Inpainter) -> int:
-    """Puts the state in `path` into `inpainter` and returns the number of finished epochs.
-
-    Raises `UserError` when the file is damaged or another network's.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as state:
-            values = [state[f"{index:04d}"] for index in range(len(inpainter.state_variables))]
-            epoch = int(state["epoch"])
-        for variable, value in zip(inpainter.state_variables, values, strict=True):
-            variable.assign(value)
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: damaged checkpoint ({error}); start over with --fresh") from error
-    return epoch
-
-
 class Record(keras.callbacks.Callback):
-    """After each epoch: history line, loss graph, grid, generator and, last of all, the checkpoint."""
+    """After each epoch: grid, generator, loss graph, then the checkpoint, and from it the history.
 
-    def __init__(self, run_dir: Path, history: list[dict], examples):
+    record: the run's "config", "environment" and "history"; see `checkpoint.save`.
+    """
+
+    def __init__(self, run_dir: Path, record: dict, examples):
         super().__init__()
-        self.run_dir, self.history, self.examples = run_dir, history, examples
+        self.run_dir, self.record, self.examples = run_dir, record, examples
 
     def draw_grid(self, epoch):
         image, mask, filled_image = self.examples
@@ -123,16 +53,21 @@ class Record(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         epoch += 1  # Keras counts the epochs that are behind it
         seconds = round(time.time() - self.started, 1)
-        self.history.append({"epoch": epoch, **{k: float(v) for k, v in logs.items()}, "seconds": seconds})
+        history = self.record["history"]
+        history.append({"epoch": epoch, **{name: float(value) for name, value in logs.items()}})
         self.draw_grid(epoch)
-        with _replacing(self.run_dir / "generator.keras") as temporary:
+        with replacing(self.run_dir / "generator.keras") as temporary:
             self.model.averaged_generator.save(temporary)
-        write_text(self.run_dir / "history.jsonl", "".join(json.dumps(line) + "\n" for line in self.history))
-        figure = figures.loss_figure(self.history)
-        with _replacing(self.run_dir / "losses.png") as temporary:
+        figure = figures.loss_figure(history)
+        with replacing(self.run_dir / "losses.png") as temporary:
             figure.savefig(temporary, dpi=110)
         figures.plt.close(figure)
-        save_checkpoint(self.run_dir / "checkpoint.npz", self.model, epoch)
+        checkpoint.save(self.run_dir / "checkpoint", self.model.state_variables, self.record)
+        write_text(self.run_dir / "history.jsonl", runs.lines(history))
+        timing = self.run_dir / "timing.jsonl"
+        ended = datetime.now(UTC).isoformat(timespec="seconds")
+        with explained(timing), timing.open("a") as file:
+            file.write(runs.lines([{"epoch": epoch, "seconds": seconds, "ended": ended}]))
 
 
 class Progress(keras.callbacks.Callback):
@@ -172,42 +107,6 @@ class StopOnNaN(keras.callbacks.Callback):
             )
 
 
-def _start_over(run_dir: Path):
-    files = sorted(path.name for path in run_dir.iterdir()) if run_dir.is_dir() else []
-    if files and "config.json" not in files:
-        raise UserError(f"{run_dir}: not a run directory (it has no config.json); --fresh will not empty it")
-    if files:
-        print(f"{run_dir}: discarding {', '.join(files)}")
-        shutil.rmtree(run_dir)
-
-
-def read_environment(run_dir: Path) -> dict:
-    """What `environment.json` says of the training in `run_dir`. Raises `UserError` when it cannot be read."""
-    path = run_dir / "environment.json"
-    try:
-        return dict(json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); use another --run, or --fresh") from error
-
-
-def _check_same(run_dir: Path, config: Config, faces: celeba.Faces):
-    """Refuses to go on with a run that was begun with other settings or other data."""
-    old, new = asdict(read(run_dir / "config.json")), asdict(config)
-    changed = [f"{key} {old[key]} there, {new[key]} asked" for key in new if old[key] != new[key]]
-    begun = read_environment(run_dir)
-    if begun.get("faces") != _identity(faces):
-        changed.append(f"data «{begun.get('data')}» there, «{faces.description}» asked")
-    if changed:
-        raise UserError(f"{run_dir}: begun with other settings ({'; '.join(changed)}); use another --run, or --fresh")
-
-
-def read_history(run_dir: Path, epochs: int | None = None) -> list[dict]:
-    """The first `epochs` lines, all unless given, of the history in `run_dir`, a dict for each epoch."""
-    path = run_dir / "history.jsonl"
-    lines = path.read_text().splitlines() if path.is_file() else []
-    return [json.loads(line) for line in lines[:epochs]]
-
-
 def _grid_examples(faces: celeba.Faces, config: Config):
     """The faces of every grid: unseen, one for each of `GRID_FAMILIES`."""
     rows = [
@@ -218,54 +117,58 @@ def _grid_examples(faces: celeba.Faces, config: Config):
     return [tf.concat(stage, axis=0) for stage in zip(*rows, strict=True)]
 
 
+def _read_grid(path: Path) -> np.ndarray | None:
+    """The grid in `path`, uint8 RGB [H, W, 3], or None, said in a line, when it is damaged."""
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        print(f"{path}: damaged ({error}); left out of the filmstrip")
+        return None
+
+
 def write_filmstrip(run_dir: Path, last: int):
     """The same faces at successive epochs, as a strip and as a moving picture, from the grids in `run_dir`."""
     paths = {epoch: run_dir / "grids" / f"epoch_{epoch:03d}.png" for epoch in range(last + 1)}
-    grids = {epoch: cv2.imread(str(path))[..., ::-1] for epoch, path in paths.items() if path.is_file()}
+    grids = {epoch: _read_grid(path) for epoch, path in paths.items() if path.is_file()}
+    grids = {epoch: grid for epoch, grid in grids.items() if grid is not None}
     chosen = {epoch: grids[epoch] for epoch in figures.filmstrip_epochs(last) if epoch in grids}
     write_image(run_dir / "filmstrip.png", figures.filmstrip(chosen))
     frames = [Image.fromarray(grid).quantize() for grid in grids.values()]
-    with _replacing(run_dir / "progress.gif") as temporary:
+    with replacing(run_dir / "progress.gif") as temporary:
         frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=300, loop=0)
 
 
-def _begin(run_dir: Path, config: Config, faces: celeba.Faces):
-    (run_dir / "grids").mkdir(parents=True, exist_ok=True)
-    write_text(run_dir / "environment.json", json.dumps(_environment(faces), indent=2) + "\n")
-    write_text(run_dir / "config.json", to_json(config))
-
-
-def train(config: Config, data="auto", run_dir="runs/paper", fresh=False) -> list[dict]:
-    """Trains, or goes on with, the run in `run_dir`, and returns its history, a dict for each epoch.
-
-    data: see `celeba.prepare`. fresh: start over, discarding what `run_dir` holds.
-    Raises `UserError` when the data cannot be used, when `run_dir` was begun with other settings, and when a loss
-    becomes NaN; KeyboardInterrupt passes through, the last finished epoch kept.
-    """
-    run_dir, config = Path(run_dir), resolved(config)
-    faces = celeba.prepare(data, config)
-    steps = pipeline.steps_per_epoch(faces.train, config)
-    if not len(faces.validation):
-        raise UserError(f"{faces.description}: no face is left for validation; add images")
-    if fresh:
-        _start_over(run_dir)
-    if (run_dir / "config.json").is_file():
-        _check_same(run_dir, config, faces)
+def _go_on(run_dir: Path, config: Config, faces: celeba.Faces) -> list[dict]:
+    """Trains the epochs that `run_dir` has not finished."""
+    for folder in ("grids", "checkpoint"):
+        (run_dir / folder).mkdir(exist_ok=True)
+    record, values = runs.find(run_dir, config, faces)
+    runs.check_same(run_dir, record, config, faces)
+    finished = len(record["history"])
+    runs.cut_back(run_dir, finished)
+    runs.write(run_dir, record)
+    if finished < config.epochs:
+        _fit(run_dir, config, faces, record, values)
     else:
-        _begin(run_dir, config, faces)
+        print(f"{run_dir}: all {config.epochs} epochs are done; --fresh starts over")
+    if finished < config.epochs or not (run_dir / "progress.gif").is_file():
+        write_filmstrip(run_dir, config.epochs)
+    return record["history"]
 
+
+def _fit(run_dir: Path, config: Config, faces: celeba.Faces, record: dict, values: list[np.ndarray] | None):
+    """Trains from the state `values` of the last checkpoint, from the beginning without one, and extends `record`."""
+    tf.config.experimental.enable_op_determinism()
+    steps, finished = pipeline.steps_per_epoch(faces.train, config), len(record["history"])
     inpainter = Inpainter(config)
     inpainter.compile(steps)
-    checkpoint = run_dir / "checkpoint.npz"
-    finished = load_checkpoint(checkpoint, inpainter) if checkpoint.is_file() else 0
-    history = read_history(run_dir, finished)
-    if finished >= config.epochs:
-        print(f"{run_dir}: all {config.epochs} epochs are done; --fresh starts over")
-        return history
-    record = Record(run_dir, history, _grid_examples(faces, config))
-    record.set_model(inpainter)
+    if values:
+        checkpoint.assign(inpainter.state_variables, values)
+    recording = Record(run_dir, record, _grid_examples(faces, config))
+    recording.set_model(inpainter)
     if not finished:
-        record.draw_grid(0)
+        recording.draw_grid(0)
     validation = pipeline.fixed_examples(faces.validation, config)
     inpainter.fit(
         pipeline.training_batches(faces.train, config, first_step=finished * steps),
@@ -273,9 +176,29 @@ def train(config: Config, data="auto", run_dir="runs/paper", fresh=False) -> lis
         initial_epoch=finished,
         epochs=config.epochs,
         steps_per_epoch=steps,
-        callbacks=[StopOnNaN(), Progress(finished, config.epochs, steps), record],
+        callbacks=[StopOnNaN(), Progress(finished, config.epochs, steps), recording],
         shuffle=False,  # the batches come shuffled
         verbose=0,
     )
-    write_filmstrip(run_dir, config.epochs)
-    return history
+
+
+def train(config: Config, data="auto", run_dir="runs/paper", fresh=False) -> list[dict]:
+    """Trains, or goes on with, the run in `run_dir`, and returns its history, a dict for each epoch.
+
+    data: see `celeba.prepare`. fresh: start over, discarding what `run_dir` holds. TensorFlow's operations are made
+    deterministic, and stay so in this process.
+    Raises `UserError` when the data cannot be used, when `run_dir` was begun with other settings, is in use by another
+    training or cannot be written, and when a loss becomes NaN. KeyboardInterrupt passes through. Whatever ends it, the
+    last finished epoch is kept.
+    """
+    run_dir, config = Path(run_dir), resolved(config)
+    faces = celeba.prepare(data, config)
+    if not len(faces.validation):
+        raise UserError(f"{faces.description}: no face is left for validation; add images")
+    if fresh:
+        runs.check_discardable(run_dir)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with locked(run_dir):
+        if fresh:
+            runs.discard(run_dir)
+        return _go_on(run_dir, config, faces)

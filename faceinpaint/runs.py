@@ -1,0 +1,160 @@
+"""Run directories: what they record, how they are found again, repaired and emptied.
+
+The last whole checkpoint is the truth: it holds config, environment and history of the run as well as its weights, and
+whatever their files say otherwise is written again from there.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import tensorflow as tf
+
+from faceinpaint import celeba, checkpoint
+from faceinpaint.config import Config, UserError, from_dict, read, to_json
+from faceinpaint.files import remove_partial, write_text
+
+
+def _identity(faces: celeba.Faces) -> str:
+    """Changes when other faces, or the same ones in another order, are trained on, validated on or tested on."""
+    return hashlib.sha256(json.dumps([faces.train.shape, faces.names]).encode()).hexdigest()
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    model = re.search(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.is_file() else None
+    return model[1] if model else platform.processor()
+
+
+def environment(faces: celeba.Faces) -> dict:
+    """What a result depends on besides the config: data, code, machine."""
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    commit = subprocess.run(git, capture_output=True, text=True).stdout.strip() if shutil.which("git") else ""
+    threading = tf.config.threading
+    return {
+        "data": faces.description,
+        "faces": _identity(faces),
+        "commit": commit or "unknown",
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "machine": platform.platform(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": [threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads()],
+        "gpus": [gpu.name for gpu in tf.config.list_physical_devices("GPU")],
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
+    }
+
+
+def lines(entries: list[dict]) -> str:
+    """`entries` as JSON, one a line."""
+    return "".join(json.dumps(entry) + "\n" for entry in entries)
+
+
+def _files(run_dir: Path) -> list[Path]:
+    return sorted(path for path in run_dir.iterdir() if path.name != ".lock") if run_dir.is_dir() else []
+
+
+def check_discardable(run_dir: Path):
+    """Refuses to empty a folder that is not a run's."""
+    if _files(run_dir) and not (run_dir / "config.json").exists():
+        raise UserError(f"{run_dir}: not a run directory (it has no config.json); --fresh will not empty it")
+
+
+def discard(run_dir: Path):
+    """Empties `run_dir`, checkpoints first and config last: stopped on the way, it is a run of fewer epochs, then one
+    that only --fresh begins again."""
+    files = _files(run_dir)
+    if files:
+        print(f"{run_dir}: discarding {', '.join(path.name for path in files)}")
+    for path in reversed(checkpoint.saved(run_dir / "checkpoint")):
+        path.unlink()
+    for path in sorted(files, key=lambda path: (path.name == "config.json", path.name == "history.jsonl")):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def read_environment(run_dir: Path) -> dict:
+    """What `environment.json` says of the training in `run_dir`. Raises `UserError` when it cannot be read."""
+    path = run_dir / "environment.json"
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); use another --run, or --fresh") from error
+
+
+def read_history(run_dir: Path) -> list[dict]:
+    """The history in `run_dir`, a dict for each finished epoch. Raises `UserError` when it cannot be read."""
+    path = run_dir / "history.jsonl"
+    try:
+        lines = path.read_text().splitlines() if path.is_file() else []
+        return [dict(json.loads(line)) for line in lines]
+    except (OSError, ValueError, TypeError) as error:
+        again = "give the command of the training again: it repairs this file"
+        raise UserError(f"{path}: cannot be read ({error}); {again}") from error
+
+
+def find(run_dir: Path, config: Config, faces: celeba.Faces) -> tuple[dict, list[np.ndarray] | None]:
+    """The record of the run in `run_dir` and the values of its last whole checkpoint; without one, None for these.
+
+    A record is a dict of "config", "environment" and "history". Raises `UserError` where a run cannot be gone on with.
+    """
+    if found := checkpoint.latest(run_dir / "checkpoint"):
+        return found
+    history = run_dir / "history.jsonl"
+    if history.is_file() and history.stat().st_size:
+        raise UserError(f"{run_dir}: has a history but no checkpoint; use another --run, or start over with --fresh")
+    if not (run_dir / "config.json").is_file():
+        return {"config": asdict(config), "environment": environment(faces), "history": []}, None
+    begun = asdict(read(run_dir / "config.json"))
+    return {"config": begun, "environment": read_environment(run_dir), "history": []}, None
+
+
+def check_same(run_dir: Path, record: dict, config: Config, faces: celeba.Faces):
+    """Refuses to go on with a run that was begun with other settings or other data. Prints a line when code or
+    machine are others, for then the bits may be."""
+    old, new = asdict(from_dict(record["config"])), asdict(config)
+    changed = [f"{key} {old[key]} there, {new[key]} asked" for key in new if old[key] != new[key]]
+    begun, now = record["environment"], environment(faces)
+    if begun.get("faces") != now["faces"]:
+        changed.append(f"data «{begun.get('data')}» there, «{now['data']}» asked")
+    if changed:
+        raise UserError(f"{run_dir}: begun with other settings ({'; '.join(changed)}); use another --run, or --fresh")
+    others = [key for key in now if key != "data" and begun.get(key) != now[key]]
+    if others:
+        print(f"{run_dir}: begun with another {', '.join(others)}; goes on, not bit for bit as it would have there")
+
+
+def write(run_dir: Path, record: dict):
+    """Writes the files that `record` holds, where they are missing or not as the run left them."""
+    texts = {
+        "environment.json": json.dumps(record["environment"], indent=2) + "\n",
+        "history.jsonl": lines(record["history"]),
+        "config.json": to_json(from_dict(record["config"])),  # last: it makes the folder a run directory
+    }
+    for name, text in texts.items():
+        path = run_dir / name
+        if path.exists() and path.read_bytes() != text.encode():
+            print(f"{path}: not as the last checkpoint has it; written again from there")
+        if not path.exists() or path.read_bytes() != text.encode():
+            write_text(path, text)
+
+
+def cut_back(run_dir: Path, finished: int):
+    """Removes what a killed process half wrote, and the grids of epochs that are to be trained again."""
+    remove_partial(run_dir)
+    for grid in (run_dir / "grids").glob("epoch_*.png"):
+        epoch = re.fullmatch(r"epoch_(\d+)", grid.stem)
+        if epoch and int(epoch[1]) > finished:
+            grid.unlink()
