@@ -95,15 +95,15 @@ def test_bce_of_extreme_logits_is_finite():
     assert float(losses.discriminator_loss(large, -large)) == 0.0
 
 
-def test_reconstruction_loss_counts_the_hole_alone():
+def test_reconstruction_loss_counts_the_hole_alone_and_images_alike():
     image = np.zeros((2, 4, 4, 3), np.float32)
     restored = np.full_like(image, 0.5)
     mask = np.zeros((2, 4, 4, 1), np.float32)
     mask[0, :2] = 1
-    restored[1] = 9.0  # no hole there
-    assert float(losses.reconstruction_loss(image, restored, mask)) == pytest.approx(0.5)
-    mask[1, 0, 0] = 1  # one pixel of 9 beside eight of 0.5
-    assert float(losses.reconstruction_loss(image, restored, mask)) == pytest.approx((8 * 0.5 + 9) / 9)
+    restored[1] = 0.09  # no hole there
+    assert float(losses.reconstruction_loss(image, restored, mask)) == pytest.approx(np.log(51) / 2)
+    mask[1, 0, 0] = 1  # one pixel counts as much as eight
+    assert float(losses.reconstruction_loss(image, restored, mask)) == pytest.approx((np.log(51) + np.log(10)) / 2)
 
 
 def test_reconstruction_loss_without_a_hole_is_zero():

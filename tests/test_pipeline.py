@@ -60,7 +60,7 @@ def test_random_frames_stay_inside_and_near_the_centre():
     top, left, side = frames.T
     assert side.min() >= 104
     assert side.max() <= 178
-    assert side.mean() == pytest.approx(141, abs=2)
+    assert side.mean() == pytest.approx(104 + 74 * 2 / 3, abs=2)  # the density rises linearly
     assert frames.min() >= 0
     assert (np.maximum(top, left) + side).max() <= 178.001
     assert np.abs(top + side / 2 - 89).max() <= PAPER.framing_shift
