@@ -14,9 +14,10 @@ import sys
 from contextlib import contextmanager
 from types import ModuleType
 
-from faceinpaint.config import Config, UserError, preset
+from faceinpaint.config import MEGAPIXELS, Config, UserError, preset
 
 os.environ["KERAS_BACKEND"] = "tensorflow"  # Keras reads it once, at its import; ~/.keras/keras.json may name another
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MEGAPIXELS * 10**6))  # OpenCV reads it once, at its import
 
 _LAZY = {"prepare": "celeba", "Inpainter": "inpainter", "load": "inpainter", "train": "train", "evaluate": "evaluate"}
 

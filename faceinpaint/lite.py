@@ -10,9 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from faceinpaint.config import Config, UserError, read
 from faceinpaint.native import captured_stderr
-from faceinpaint.restoring import checked, trained_file
-
-FILE = "generator.tflite"
+from faceinpaint.restoring import EXPORTED, checked, trained_file
 
 
 class LiteInpainter:
@@ -48,7 +46,7 @@ class LiteInpainter:
 def load(run: str | Path | None = None) -> LiteInpainter:
     """The trained generator of a run directory, of the weights that come with the package by default, ready to
     restore. Raises `UserError` when there is none or it is damaged."""
-    path = trained_file(run, FILE, "one more `train` on it writes the file")
+    path = trained_file(run, EXPORTED, f"one more `train --run {run}` exports it")
     config = read(path.with_name("config.json"))
     try:
         return LiteInpainter(path, config)

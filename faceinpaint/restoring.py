@@ -7,6 +7,7 @@ import numpy as np
 
 from faceinpaint.config import UserError
 
+EXPORTED = "generator.tflite"  # the generator in a run directory that needs no TensorFlow
 WEIGHTS = Path(__file__).parent / "weights"  # the run directory that comes with the package
 
 

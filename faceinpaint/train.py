@@ -2,7 +2,7 @@
 
 A run directory is the record of a run: `config.json`, `environment.json`, `history.jsonl` (a line for each epoch),
 `timing.jsonl` (when each epoch ended and how long it took), `grids/`, `losses.png`, `filmstrip.png`, `progress.gif`,
-`checkpoint/` and `generator.keras`.
+`checkpoint/`, `generator.keras` and, when training has ended, `generator.tflite`.
 
 It survives whatever happens. Every file is written under another name first and then moved. An epoch is finished when
 its checkpoint is there: that is written last, holds config, environment and history too, and repairs their files. A
@@ -21,10 +21,11 @@ import tensorflow as tf
 from PIL import Image
 from tqdm import tqdm
 
-from faceinpaint import celeba, checkpoint, figures, pipeline, runs
+from faceinpaint import celeba, checkpoint, export, figures, pipeline, runs
 from faceinpaint.config import Config, UserError
 from faceinpaint.files import explained, locked, replacing, write_image, write_text
-from faceinpaint.inpainter import Inpainter, resolved
+from faceinpaint.inpainter import Inpainter, load, resolved
+from faceinpaint.restoring import EXPORTED
 
 GRID_FAMILIES = ("centre", "half", "eyes", "nose", "mouth", "boxes", "strokes_20_40", "pixels")
 
@@ -154,6 +155,8 @@ def _go_on(run_dir: Path, config: Config, faces: celeba.Faces) -> list[dict]:
         print(f"{run_dir}: all {config.epochs} epochs are done; --fresh starts over")
     if finished < config.epochs or not (run_dir / "progress.gif").is_file():
         write_filmstrip(run_dir, config.epochs)
+    if finished < config.epochs or not (run_dir / EXPORTED).is_file():
+        export.write(load(run_dir), run_dir / EXPORTED)
     return record["history"]
 
 

@@ -54,7 +54,7 @@ def test_a_run_directory_is_the_record(run):
     files = {path.name for path in folder.iterdir()}
     assert files == {
         "config.json", "environment.json", "history.jsonl", "timing.jsonl", "grids", "losses.png", "filmstrip.png",
-        "progress.gif", "checkpoint", "generator.keras", ".lock",
+        "progress.gif", "checkpoint", "generator.keras", "generator.tflite", ".lock",
     }  # fmt: skip
     assert sorted(path.name for path in (folder / "checkpoint").iterdir()) == ["epoch_002.npz", "epoch_003.npz"]
     grids = sorted(path.name for path in (folder / "grids").iterdir())
