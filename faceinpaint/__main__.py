@@ -59,6 +59,21 @@ def evaluate(args):
     print(table(write_evaluation(args.run, args.data, out)))
 
 
+def restore(args):
+    """Repair a damaged photograph, or a folder of them, where a mask is white.
+
+    PHOTO is any picture of up to 40 megapixels, MASK one of the same size, white where the photo is damaged. Only that
+    is changed; format, depth, transparency and metadata stay where OUT ends as PHOTO does. The faces are those that
+    --eyes names, in a second or so, or that the package mtcnn finds (pip install mtcnn==1.0.0), in some more. What lies
+    outside every face is filled by a classical method. With folders, a mask has its photo's name.
+
+    Example: python -m faceinpaint restore portrait.jpg mask.png -o restored.png --eyes 310,402,422,398
+    """
+    from faceinpaint.repair import restore as repair
+
+    repair(Path(args.photo), Path(args.mask), Path(args.out), args.run, args.eyes, args.align)
+
+
 def bench(args):
     """Measure the speed of the input pipeline, the training step and restoring on this machine.
 
@@ -118,6 +133,27 @@ def parser() -> argparse.ArgumentParser:
     _add_data(command)
     command.add_argument("--run", nargs="+", default=["runs/paper"], metavar="FOLDER", help="whose generator (default: runs/paper)")
     command.add_argument("--out", default="results.json", metavar="FILE", help="(default: %(default)s)")
+
+    command = _add(commands, restore)
+    command.add_argument("photo", metavar="PHOTO", help="a picture, or a folder of pictures")
+    command.add_argument("mask", metavar="MASK", help="white where PHOTO is damaged; or a folder of such pictures")
+    command.add_argument("-o", "--out", required=True, metavar="OUT", help="the picture to write, or a folder")
+    faces = command.add_mutually_exclusive_group()
+    faces.add_argument(
+        "--eyes",
+        action="append",
+        metavar="X1,Y1,X2,Y2",
+        help="a face's eyes, in pixels of PHOTO; again for a second face",
+    )
+    faces.add_argument(
+        "--align",
+        choices=("auto", "none"),
+        default="auto",
+        help="auto (the default): find the faces; none: PHOTO is cut as CelebA's pictures are",
+    )
+    command.add_argument(
+        "--run", metavar="FOLDER", help="whose generator (default: the one that comes with faceinpaint)"
+    )
 
     _add_preset(_add(commands, bench))
     return program
