@@ -37,7 +37,7 @@ def decode(encoded: bytes | None) -> np.ndarray | None:
         return None
 
 
-def _in_parallel(function, items: Iterable, ahead: int = 128) -> Iterator:
+def in_parallel(function, items: Iterable, ahead: int = 128) -> Iterator:
     """`function` of each of `items`, in order, on every core, never more than `ahead` of them in memory."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         running: deque = deque()
@@ -60,7 +60,7 @@ def _decode_into(rows: np.ndarray, first: int, source: Source, names: list[str],
         return None
 
     unreadable = set()
-    for failed in _in_parallel(decode_one, source.read(names)):
+    for failed in in_parallel(decode_one, source.read(names)):
         unreadable |= {failed} - {None}
         progress.update(failed is None)
     return unreadable
@@ -87,9 +87,18 @@ def _fill(rows: np.ndarray, source: Source, names: list[str], rejects: list[str]
     return kept
 
 
+def _reserve(path: Path):
+    """Takes the room on the disk that the file `path` has by its length alone: a full disk is an error now, and not
+    the end of the process when the memory-mapped file is written to."""
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        with path.open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
 def write_part(path: Path, source: Source, names: list[str], count: int, side: int, rejects, progress) -> list[str]:
     """Writes the first `count` readable of `names` to the .npy file `path`. Returns their names."""
     rows = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(min(count, len(names)), side, side, 3))
+    _reserve(path)
     kept = _fill(rows, source, names, rejects, progress)
     rows.flush()
     if len(kept) < len(rows):

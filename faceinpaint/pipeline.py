@@ -89,9 +89,15 @@ def _recoloured(image, amount, seed):
     return tf.clip_by_value(image * (1.0 + change[..., :1]) + change[..., 1:], -1.0, 1.0)
 
 
-def training_example(images, config: Config, seed):
-    """Prepared `images` uint8 [B, S, S, 3] → (image, mask, filled_image) of `config.size`, all drawn from `seed`."""
-    frame_seed, flip_seed, mask_seed, fill_seed, turn_seed, colour_seed = tf.unstack(tf.random.split(seed, 6), num=6)
+def _seeds(seed):
+    """A seed for each thing that is drawn for a batch: frames, flips, holes, fills, turns, colours."""
+    return tf.unstack(tf.random.split(seed, 6), num=6)
+
+
+def framed_example(images, config: Config, seed):
+    """Prepared `images` uint8 [B, S, S, 3] → (image float [B, size, size, 3], frames [B, 3]): augmented, not damaged,
+    all drawn from `seed`."""
+    frame_seed, flip_seed, _, _, turn_seed, colour_seed = _seeds(seed)
     batch = tf.shape(images)[0]
     if config.rotation:
         angles = tf.random.stateless_uniform([batch], turn_seed, -config.rotation, config.rotation)
@@ -105,6 +111,13 @@ def training_example(images, config: Config, seed):
         frames = tf.concat([frames[:, :1], tf.where(mirrored, mirrored_left, frames[:, 1:2]), frames[:, 2:]], axis=1)
     if config.colour:
         image = _recoloured(image, config.colour, colour_seed)
+    return image, frames
+
+
+def training_example(images, config: Config, seed):
+    """Prepared `images` uint8 [B, S, S, 3] → (image, mask, filled_image) of `config.size`, all drawn from `seed`."""
+    _, _, mask_seed, fill_seed, _, _ = _seeds(seed)
+    image, frames = framed_example(images, config, seed)
     mask = masks.training_mix(frames, config.size, mask_seed)
     return image, mask, FILLS[config.fill](image, mask, fill_seed)
 
@@ -122,10 +135,10 @@ def steps_per_epoch(faces, config: Config):
     return len(faces) // config.batch_size
 
 
-def training_batches(faces, config: Config, first_step=0):
+def training_batches(faces, config: Config, first_step=0, draw=training_example):
     """Endless dataset of (image, mask, filled_image) from `faces` uint8 [N, S, S, 3], starting at `first_step`.
 
-    `faces` may be memory-mapped: only the batch at hand is read.
+    `faces` may be memory-mapped: only the batch at hand is read. draw: what makes an example of a batch's faces.
     """
     steps, side = steps_per_epoch(faces, config), faces.shape[1]
 
@@ -138,7 +151,7 @@ def training_batches(faces, config: Config, first_step=0):
         images = tf.numpy_function(gather, [step], tf.uint8, stateful=False)
         images = tf.ensure_shape(images, [config.batch_size, side, side, 3])
         seed = tf.random.fold_in(tf.constant([config.seed, 1]), step)
-        return training_example(images, config, seed)
+        return draw(images, config, seed)
 
     steps_from = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
     return steps_from.map(example, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

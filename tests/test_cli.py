@@ -39,7 +39,7 @@ def test_alone_prints_help(capsys):
     assert all(command in printed for command in ("prepare", "train", "evaluate"))
 
 
-@pytest.mark.parametrize("command", ["prepare", "train", "evaluate"])
+@pytest.mark.parametrize("command", ["prepare", "train", "evaluate", "bench"])
 def test_help_teaches(command, capsys):
     with pytest.raises(SystemExit) as exit_:
         main([command, "--help"])
@@ -75,7 +75,8 @@ def test_refusals_are_one_line_and_leave_nothing(argv, part, capsys, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_too_few_images_for_a_batch(face_archive, capsys):
+def test_too_few_images_for_a_batch(face_archive, capsys, monkeypatch):
+    monkeypatch.setitem(config.PRESETS, "paper", {"batch_size": 64})
     assert "56 training images: too few for one batch of 64" in refusal(capsys, "prepare", "--data", str(face_archive))
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from faceinpaint import config
-from faceinpaint.bench import report
 from faceinpaint.config import UserError
 from faceinpaint.inpainter import Inpainter
 
@@ -183,9 +182,3 @@ def test_tables_in_a_text_are_made_anew():
     made = evaluation.with_tables(text, rows)
     assert made == text.replace("old", evaluation.table(rows, "psnr"))
     assert evaluation.with_tables(made, rows) == made
-
-
-def test_bench_report_draws_the_ratio():
-    text = report({"input pipeline": np.array([900.0, 1000, 1100]), "training step": np.array([100.0])}, SETTINGS)
-    assert "| input pipeline | 1,000 | 900 to 1,100 |" in text
-    assert "10.0 times as fast" in text

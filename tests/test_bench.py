@@ -1,0 +1,56 @@
+"""The bench counts arithmetic right, measures everything, and its ratios follow from its rows."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from faceinpaint import bench, config
+from faceinpaint.inpainter import Inpainter
+
+SMOKE = config.preset("smoke", precision="float32")
+
+
+def test_arithmetic_is_counted_from_the_layers():
+    layers = keras.layers
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(5, 3, 2, padding="same")(inputs)  # 16 positions, 3 * 3 * 3 * 5 weights
+    x = layers.Conv2DTranspose(2, 4, 2, padding="same")(x)  # from 16 positions, 4 * 4 * 5 * 2 weights
+    x = layers.Dense(7)(layers.Flatten()(x))
+    model = keras.Model(inputs, x)
+    expected = [2 * 16 * 135, 2 * 16 * 160, 2 * 128 * 7]
+    assert [flops for flops in map(bench.layer_flops, model.layers) if flops] == expected
+
+
+def test_a_step_goes_three_times_through_the_generator_and_seven_times_through_the_discriminator():
+    inpainter = Inpainter(SMOKE)
+    generator, discriminator = (
+        sum(map(bench.layer_flops, network.layers)) for network in (inpainter.generator, inpainter.discriminator)
+    )
+    assert 2 * generator + 5 * discriminator < bench.step_flops(inpainter) < 3 * generator + 7 * discriminator
+
+
+def test_everything_is_measured_and_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "REPEATS", 2)
+    monkeypatch.setattr(bench, "SIZES", (64,))
+    monkeypatch.setattr(bench, "COUNTS", (2, 4))
+    rows = bench.write_bench(SMOKE, tmp_path / "bench.json")
+    assert json.loads((tmp_path / "bench.json").read_text()) == rows
+    assert all(0 < row["lowest"] <= row["median"] <= row["highest"] < np.inf for row in rows)
+    value = {(row["name"], row["unit"]): row["median"] for row in rows}
+    ratio = value["input pipeline: with damage and fill", "images/s"] / value["training step", "images/s"]
+    assert value["input pipeline / training step", ""] == pytest.approx(ratio)
+    assert value["training step", "GFLOP/s"] == pytest.approx(
+        value["training step", "images/s"] * value["training step: arithmetic of one image", "GFLOP"], rel=0.2
+    )
+    assert 0.2 < value["peak memory: training", "GiB"] < 3
+    assert "| training step |" in bench.report(rows)
+
+
+def test_spread_is_shown_where_there_is_one():
+    rows = [
+        {"name": "a", "unit": "images/s", "median": 1000.4, "lowest": 900.0, "highest": 1100.0},
+        {"name": "b", "unit": "", "median": 0.74567, "lowest": 0.74567, "highest": 0.74567},
+    ]
+    assert "| a | 1,000 | 900 to 1,100 | images/s |\n| b | 0.7457 |  |  |" in bench.report(rows)
