@@ -19,7 +19,8 @@ LANDMARKS = np.array([(69, 111), (108, 111), (88, 134), (73, 152), (106, 152)]) 
 
 def _complex(points):
     """(x, y) [..., 2] → x + iy [...]."""
-    return np.asarray(points, np.float64) @ np.array([1, 1j])
+    points = np.asarray(points, np.float64)
+    return points[..., 0] + 1j * points[..., 1]
 
 
 def centred_face(height, width) -> np.ndarray:
@@ -78,14 +79,16 @@ def _reduced(picture, box, factor, border):
     """`picture` inside `box` (left, top, right, bottom), averaged over blocks of `factor` x `factor` pixels."""
     left, top, right, bottom = box
     part = picture[top:bottom, left:right]
+    part = part.astype(np.float32) if part.dtype == bool else part
     height, width = part.shape[:2]
     part = cv2.copyMakeBorder(part, 0, -height % factor, 0, -width % factor, border, value=(1.0,) * 4)
     return cv2.resize(part, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
 
 
 def resampled(picture, alignment: Alignment, frame: Frame, size, border=cv2.BORDER_REPLICATE) -> np.ndarray:
-    """`picture` [H, W] or [H, W, 3] in `frame`: float32 [size, size] or [size, size, 3], each value the average over
-    its pixel's footprint (linear interpolation where that is smaller than a photo pixel), as in `pipeline.framed`.
+    """`picture` (bool, uint8, uint16 or float32 [H, W] or [H, W, 3]) in `frame`: float32 [size, size] or
+    [size, size, 3], each value the average over its pixel's footprint (linear interpolation where that is smaller than
+    a photo pixel), as in `pipeline.framed`.
 
     border: what lies outside the picture: its nearest pixel, or, with cv2.BORDER_CONSTANT, 1.
     """

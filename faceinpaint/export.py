@@ -5,18 +5,29 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from faceinpaint.config import Config
 from faceinpaint.files import write_bytes
 from faceinpaint.fills import FILLS
-from faceinpaint.inpainter import Inpainter
+from faceinpaint.inpainter import Inpainter, composite
 from faceinpaint.native import captured_stderr
+
+
+def _fill(config: Config):
+    """`fill(image, mask)` → filled_image. LiteRT draws no random numbers: noise is drawn here, once for all images."""
+    seed = tf.constant([config.seed, 3])  # of the first image of a batch in `Inpainter.restore`
+    if config.fill != "noise":
+        return lambda image, mask: FILLS[config.fill](image, mask, seed)
+    side = [1, config.size, config.size]
+    drawn = FILLS["noise"](tf.zeros([*side, 3]), tf.ones([*side, 1]), seed)
+    return lambda image, mask: composite(image, drawn, mask)
 
 
 def _graph(inpainter: Inpainter) -> tf.Module:
     """What `Inpainter.restore` does with one image between its two roundings: fill, generate, composite.
 
-    Its fill `noise` is the one that `restore` gives to the first image of a batch, for every image.
+    With the fill `noise`, each image gets the noise that `restore` gives to the first image of a batch.
     """
-    config = inpainter.config
+    config, fill = inpainter.config, _fill(inpainter.config)
     signature = [
         tf.TensorSpec([1, config.size, config.size, channels], tf.float32, name=name)
         for name, channels in (("image", 3), ("mask", 1))
@@ -24,8 +35,7 @@ def _graph(inpainter: Inpainter) -> tf.Module:
 
     @tf.function(input_signature=signature)
     def restore(image, mask):
-        filled_image = FILLS[config.fill](image, mask, tf.constant([config.seed, 3]))
-        return {"restored": inpainter([image, mask, filled_image])}
+        return {"restored": inpainter([image, mask, fill(image, mask)])}
 
     module = tf.Module()
     module.restore = restore

@@ -11,6 +11,7 @@ from faceinpaint.alignment import Alignment, Frame, enlarged, resampled
 from faceinpaint.config import WHOLE_SIDE
 
 MARGIN = 0.1  # of the frame's side: what is known at least on every side of a hole, where the whole frame allows it
+MOST_OUTSIDE = 0.5  # of the hole outside every face: more looks like a face that was missed
 LARGEST_HOLE = 0.5  # fraction of the network's picture; training draws no larger connected hole (masks.TRAINING_MIX)
 
 
@@ -37,6 +38,8 @@ def _holes_of(hole, alignments):
     """
     rows, columns = np.nonzero(hole)
     pixels = np.stack([columns, rows], axis=1)
+    if not alignments:
+        return
     in_frame = [alignment.to_frame(pixels) for alignment in alignments]
     distance = np.array([np.abs(points - WHOLE_SIDE / 2).max(axis=1) for points in in_frame])
     nearest = distance.argmin(axis=0)
@@ -77,13 +80,13 @@ def _pasted(photo, hole, own, generated, band):
 
 
 def _restored_face(photo, hole, face, restorer):
-    """One face's part of the hole, restored: (box, the photo there with that part restored, how much of the network's
-    picture was hole). face: as `_holes_of` yields."""
+    """One face's part of the hole, restored: where in the photo (two slices), which pixels there (bool), the restored
+    photo there, and how much of the network's picture was hole. face: as `_holes_of` yields."""
     alignment, pixels, points = face
     size, highest = restorer.config.size, np.iinfo(photo.dtype).max
     frame = framing_of(points, restorer.config)
     image = resampled(photo, alignment, frame, size) * (255 / highest)
-    mask = resampled(hole.astype(np.float32), alignment, frame, size, cv2.BORDER_CONSTANT) > 1e-4
+    mask = resampled(hole, alignment, frame, size, cv2.BORDER_CONSTANT) > 1e-4
     restored = restorer.restore(np.rint(image).astype(np.uint8), mask)
     band = max(1.0, alignment.footprint(frame, size))
     box = left, top, right, bottom = _box(pixels, int(band) + 4, hole.shape)
@@ -101,6 +104,13 @@ def _fill_classically(pixels, hole):
     inside = np.s_[top:bottom, left:right]
     filled = np.rint(_telea(pixels[inside], hole[inside])).astype(pixels.dtype)
     pixels[inside][hole[inside]] = filled[hole[inside]]
+
+
+def _outside_note(share, any_face) -> str:
+    if not any_face:
+        return "no face found: filled by Telea's classical method; name the eyes: --eyes X1,Y1,X2,Y2"
+    advice = "; for another face, name its eyes with --eyes" if share > MOST_OUTSIDE else ""
+    return f"{max(share, 0.01):.0%} of the hole is outside the face: filled by Telea's classical method{advice}"
 
 
 def restore_photo(pixels, mask, restorer, faces) -> tuple[np.ndarray, list[str]]:
@@ -121,10 +131,9 @@ def restore_photo(pixels, mask, restorer, faces) -> tuple[np.ndarray, list[str]]
         if area > LARGEST_HOLE:
             notes.append(
                 f"{area:.0%} of the face's square is hole, more than the {LARGEST_HOLE:.0%} trained with: "
-                "expect a likeness at best; mask only what is damaged"
+                "expect a likeness at best; mask only the damage"
             )
     if left_over.any():
         _fill_classically(restored, left_over)
-        share = left_over.sum() / hole.sum()
-        notes.append(f"{share:.0%} of the hole lies outside every face and was filled by Telea's classical method")
+        notes.append(_outside_note(left_over.sum() / hole.sum(), bool(faces)))
     return restored, notes

@@ -144,9 +144,9 @@ def _decoded(encoded: bytes) -> tuple[np.ndarray | None, list[str]]:
 
 
 def _missing_rows(stored) -> float:
-    """The fraction of rows at the lower end that are of one colour, as a JPEG's are where its data has ended."""
-    flat = np.ptp(stored.reshape(len(stored), -1, stored.shape[-1] if stored.ndim == 3 else 1), axis=1).max(axis=1) == 0
-    return float(np.cumprod(flat[::-1]).sum() / len(flat))
+    """The fraction of rows at the lower end that are mid-grey, as a JPEG's are where its data has ended."""
+    missing = (np.abs(stored.reshape(len(stored), -1).astype(np.int16) - 128) <= 1).all(axis=1)
+    return float(np.cumprod(missing[::-1]).sum() / len(missing))
 
 
 def _pixels(path: Path, encoded: bytes) -> tuple[np.ndarray, list[str]]:
@@ -209,9 +209,7 @@ def read_mask(path: Path, photo: Picture) -> np.ndarray:
     picture = read(path)
     if picture.shape != photo.shape:
         sizes = [f"{width}x{height}" for height, width in (picture.shape, photo.shape)]
-        raise UserError(
-            f"{path}: {sizes[0]} pixels, but {photo.path} has {sizes[1]}; make the mask as large as the photo"
-        )
+        raise UserError(f"{path}: {sizes[0]} pixels, but {photo.path} has {sizes[1]}; make both alike")
     values = picture.colour() / np.float32(65535 if picture.highest != 255 else 255)
     if (np.ptp(values, axis=2) > 0.15).mean() > 1e-3:
         raise UserError(f"{path}: coloured; a mask is white where the photo is damaged and black elsewhere")

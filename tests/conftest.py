@@ -47,3 +47,16 @@ def face_archive(tmp_path_factory, face_files):
     lines = [f"{name} {part}\n" for name, part in zip(face_files, parts, strict=True)]
     path.with_name("list_eval_partition.txt").write_text("".join(lines))
     return path
+
+
+@pytest.fixture(scope="session")
+def lite_run(tmp_path_factory):
+    """A run directory with the little that restoring without TensorFlow needs: an untrained generator of 32 pixels."""
+    from faceinpaint import config, export
+    from faceinpaint.inpainter import Inpainter
+
+    folder = tmp_path_factory.mktemp("run")
+    settings = config.preset("smoke", precision="float32", size=32)
+    (folder / "config.json").write_text(config.to_json(settings))
+    export.write(Inpainter(settings), folder / "generator.tflite")
+    return folder

@@ -1,0 +1,122 @@
+"""The exported generator: equal to Keras, without TensorFlow."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from faceinpaint import config, lite, restoring
+from faceinpaint.config import UserError
+
+CASES = [*({"fill": fill} for fill in ("surround", "mean", "noise", "constant")), {"generator": "coarse_to_fine"}]
+
+
+def examples(size, seed=0):
+    """Images uint8 [4, size, size, 3] and holes: a square, scattered pixels, everything, nothing."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (4, size, size, 3), np.uint8)
+    masks = np.zeros((4, size, size), bool)
+    masks[0, size // 4 : size // 2, size // 3 :] = True
+    masks[1] = rng.random((size, size)) < 0.8
+    masks[2] = True
+    return images, masks
+
+
+def raw_difference(inpainter, restorer):
+    """The largest difference between both outputs before rounding, images one by one."""
+    from faceinpaint.export import _graph
+
+    images, masks = examples(inpainter.config.size)
+    keras_restore = _graph(inpainter).restore
+    differences = []
+    for image, mask in zip(images, masks[..., None].astype(np.float32), strict=True):
+        expected = keras_restore(image[None].astype(np.float32) / 127.5 - 1, mask[None])["restored"].numpy()[0]
+        differences.append(np.abs(expected - restorer._restored(image, mask)).max())
+    return max(differences)
+
+
+@pytest.mark.parametrize("changes", CASES, ids=lambda changes: "-".join(changes.values()))
+def test_equal_to_keras_for_every_fill_and_generator(changes, tmp_path):
+    from faceinpaint import export
+    from faceinpaint.inpainter import Inpainter
+
+    inpainter = Inpainter(config.preset("smoke", precision="float32", size=32, **changes))
+    export.write(inpainter, tmp_path / "generator.tflite")
+    restorer = lite.LiteInpainter(tmp_path / "generator.tflite", inpainter.config)
+    assert raw_difference(inpainter, restorer) < 1e-5
+    images, masks = examples(32)
+    for image, mask in zip(images, masks, strict=True):
+        restored, expected = restorer.restore(image, mask), inpainter.restore(image, mask)
+        assert np.abs(restored.astype(int) - expected).max() <= 1  # where the value lies between two
+        assert np.array_equal(restored[~mask], image[~mask])
+    assert [path.name for path in tmp_path.iterdir()] == ["generator.tflite"]
+
+
+def test_weights_that_float16_holds_take_half_the_room(tmp_path):
+    from faceinpaint import export
+    from faceinpaint.inpainter import Inpainter
+
+    inpainter = Inpainter(config.preset("smoke", precision="float32", size=32, generator_widths=(32, 64, 64)))
+    whole = len(export.convert(inpainter))
+    export.halve(inpainter)
+    export.write(inpainter, tmp_path / "generator.tflite")
+    assert (tmp_path / "generator.tflite").stat().st_size < 0.65 * whole
+    assert raw_difference(inpainter, lite.LiteInpainter(tmp_path / "generator.tflite", inpainter.config)) < 1e-5
+
+
+def test_contract(lite_run):
+    restorer = lite.load(lite_run)
+    size = restorer.config.size
+    images, masks = examples(size)
+    before = images.copy(), masks.copy()
+    restored = restorer.restore(images, masks)
+    assert restored.dtype == np.uint8
+    assert restored.shape == images.shape
+    assert np.array_equal(restored[~masks], images[~masks])
+    assert np.array_equal(restored, restorer.restore(images, masks[..., None] * 255))
+    assert np.array_equal(restored[0], restorer.restore(images[0], masks[0]))
+    spoiled = np.where(masks[..., None], 255 - images, images)
+    assert np.array_equal(restored[masks], restorer.restore(spoiled, masks)[masks]), "what lies in the hole is not seen"
+    assert np.array_equal(images, before[0])
+    assert np.array_equal(masks, before[1])
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "message"),
+    [
+        (np.zeros((1, 32, 32, 3)), np.zeros((1, 32, 32)), "expected uint8"),
+        (np.zeros((1, 16, 16, 3), np.uint8), np.zeros((1, 16, 16)), r"expected shape \[N, 32, 32, 3\]"),
+        (np.zeros((0, 32, 32, 3), np.uint8), np.zeros((0, 32, 32)), "empty batch"),
+        (np.zeros((2, 32, 32, 3), np.uint8), np.zeros((1, 32, 32)), r"expected shape \[2, 32, 32, 1\]"),
+    ],
+)
+def test_the_contract_is_checked(images, masks, message, lite_run):
+    with pytest.raises(ValueError, match=message):
+        lite.load(lite_run).restore(images, masks)
+
+
+def test_what_cannot_be_loaded_is_said(lite_run, tmp_path, monkeypatch):
+    with pytest.raises(
+        UserError, match=r"no trained generator; one more `train --run .*` exports it"
+    ):
+        lite.load(tmp_path)
+    shutil.copy(lite_run / "config.json", tmp_path)
+    content = (lite_run / "generator.tflite").read_bytes()
+    for damaged in (b"", b"not a model", content[: len(content) // 2], b"<html>" + content):
+        (tmp_path / "generator.tflite").write_bytes(damaged)
+        with pytest.raises(UserError, match="not a generator that LiteRT can run; export it again"):
+            lite.load(tmp_path)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(UserError, match=r"config.json: not a faceinpaint config"):
+        lite.load(tmp_path)
+    monkeypatch.setattr(restoring, "WEIGHTS", tmp_path / "weights")
+    with pytest.raises(UserError, match=r"generator.tflite: the trained weights are not here; .* --run"):
+        lite.load()
+
+
+def test_the_weights_that_come_with_the_package_are_equal_to_keras():
+    if not (restoring.WEIGHTS / restoring.EXPORTED).is_file():
+        pytest.skip("faceinpaint/weights is not there")
+    from faceinpaint.inpainter import load
+
+    assert raw_difference(load(), lite.load()) < 1e-5
