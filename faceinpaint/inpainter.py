@@ -1,5 +1,7 @@
 """The system of the paper: a generator that fills holes, a discriminator that judges, and how they are trained."""
 
+import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -194,8 +196,31 @@ def load(run: str | Path | None = None) -> Inpainter:
     path = trained_file(run, "generator.keras", f"train one with: python -m faceinpaint train --run {run}")
     inpainter = Inpainter(read(path.with_name("config.json")))
     try:
-        trained = keras.models.load_model(path, compile=False)
-        inpainter.averaged_generator.set_weights(trained.get_weights())
+        foreign = _foreign_parts(path, inpainter.averaged_generator)
+        if not foreign:
+            trained = keras.models.load_model(path, compile=False, safe_mode=True)
+            inpainter.averaged_generator.set_weights(trained.get_weights())
     except Exception as error:  # Keras raises many kinds for a damaged or foreign file
         raise UserError(f"{path}: not a generator of this config ({type(error).__name__}); train again") from error
+    if foreign:
+        parts = ", ".join(foreign)
+        raise UserError(f"{path}: refused: {parts} inside, of which no generator of this config is made; train again")
     return inpainter
+
+
+def _parts(config) -> set[str]:
+    """Every class and function that a Keras `config`, a tree of dicts and lists, names."""
+    if not isinstance(config, dict | list):
+        return set()
+    inner = config if isinstance(config, list) else config.values()
+    named = isinstance(config, dict) and "class_name" in config
+    own = {".".join(filter(None, (config.get("module"), config["class_name"])))} if named else set()
+    return own.union(*map(_parts, inner))
+
+
+def _foreign_parts(path: Path, generator) -> list[str]:
+    """What the .keras file `path` is made of and `generator` is not. Such a file may hold code (a Lambda layer) or have
+    some imported, read or fetched (a class of another module): it is not to be loaded."""
+    with zipfile.ZipFile(path) as archive:
+        found = _parts(json.loads(archive.read("config.json")))
+    return sorted(found - _parts(keras.saving.serialize_keras_object(generator)) - {"__keras_tensor__"})

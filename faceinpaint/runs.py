@@ -35,15 +35,19 @@ def _processor() -> str:
     return model[1] if model else platform.processor()
 
 
-def environment(faces: celeba.Faces) -> dict:
-    """What a result depends on besides the config: data, code, machine."""
+def _commit() -> str:
     git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     commit = subprocess.run(git, capture_output=True, text=True).stdout.strip() if shutil.which("git") else ""
+    return commit or "unknown"
+
+
+def environment(faces: celeba.Faces) -> dict:
+    """What a result depends on besides the config: data, code, machine."""
     threading = tf.config.threading
     return {
         "data": faces.description,
         "faces": _identity(faces),
-        "commit": commit or "unknown",
+        "commit": _commit(),
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
         "keras": keras.__version__,

@@ -118,11 +118,14 @@ def _grid_examples(faces: celeba.Faces, config: Config):
     return [tf.concat(stage, axis=0) for stage in zip(*rows, strict=True)]
 
 
-def _read_grid(path: Path) -> np.ndarray | None:
-    """The grid in `path`, uint8 RGB [H, W, 3], or None, said in a line, when it is damaged."""
+def _read_grid(path: Path, like: np.ndarray | None) -> np.ndarray | None:
+    """The grid in `path`, uint8 RGB [H, W, 3], or None, said in a line, when it is damaged or not of `like`'s size."""
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
+            grid = np.asarray(image.convert("RGB"))
+        if like is not None and grid.shape != like.shape:
+            raise ValueError("another size")
+        return grid
     except (OSError, SyntaxError, ValueError) as error:
         print(f"{path}: damaged ({error}); left out of the filmstrip")
         return None
@@ -130,9 +133,12 @@ def _read_grid(path: Path) -> np.ndarray | None:
 
 def write_filmstrip(run_dir: Path, last: int):
     """The same faces at successive epochs, as a strip and as a moving picture, from the grids in `run_dir`."""
-    paths = {epoch: run_dir / "grids" / f"epoch_{epoch:03d}.png" for epoch in range(last + 1)}
-    grids = {epoch: _read_grid(path) for epoch, path in paths.items() if path.is_file()}
-    grids = {epoch: grid for epoch, grid in grids.items() if grid is not None}
+    grids: dict[int, np.ndarray] = {}
+    for epoch in reversed(range(last + 1)):  # the last one is this program's, just drawn
+        path = run_dir / "grids" / f"epoch_{epoch:03d}.png"
+        if path.is_file() and (grid := _read_grid(path, next(iter(grids.values()), None))) is not None:
+            grids[epoch] = grid
+    grids = dict(sorted(grids.items()))
     chosen = {epoch: grids[epoch] for epoch in figures.filmstrip_epochs(last) if epoch in grids}
     write_image(run_dir / "filmstrip.png", figures.filmstrip(chosen))
     frames = [Image.fromarray(grid).quantize() for grid in grids.values()]

@@ -535,7 +535,7 @@ def test_refused_places(face_archive, tmp_path):
     with pytest.raises(
         UserError, match="56 training images: too few for one batch of 64; add images or lower batch_size"
     ):
-        prepare(face_archive, tmp_path, Config(size=16))
+        prepare(face_archive, tmp_path, Config(size=16, batch_size=64))
     truncated = tmp_path / "img_align_celeba.zip"
     truncated.write_bytes(face_archive.read_bytes()[:-1000])
     with pytest.raises(UserError, match=r"img_align_celeba\.zip: not a whole zip or tar archive"):
