@@ -2,8 +2,9 @@
 
 DATA ?= auto
 PRESET ?= paper
-RUN ?= runs/$(PRESET)
+RUN ?= runs/$(PRESET)$(SIZE:%=_%)
 EPOCHS ?=
+SIZE ?=
 PYTHON ?=
 
 VENV := .venv/installed
@@ -23,6 +24,7 @@ help:  ## this page
 	@echo '  DATA=PATH      an archive or a folder of images, or sample, tfds; else what is found, at least the sample'
 	@echo '  PRESET=NAME    the experiment: paper, or a variation of it'
 	@echo '  EPOCHS=N       instead of the number in the preset'
+	@echo '  SIZE=PIXELS    side of the picture: 64, 96, 128, 256'
 	@echo '  RUN=FOLDER     where training writes and evaluation reads; else runs/PRESET'
 	@echo '  PYTHON=PATH    the Python, 3.11 to 3.13, that .venv is made with'
 	@echo
@@ -30,13 +32,13 @@ help:  ## this page
 	@echo 'NVIDIA GPU: a line at the top of requirements.txt. All options: .venv/bin/python -m faceinpaint --help'
 
 train: $(VENV)  ## train on DATA into RUN, going on where an earlier run stopped; minutes on the sample
-	$(PY) -m faceinpaint train --preset $(call quoted,$(PRESET)) $(WHAT) $(if $(EPOCHS),--epochs $(EPOCHS))
+	$(PY) -m faceinpaint train --preset $(call quoted,$(PRESET)) $(WHAT) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SIZE),--size $(SIZE))
 
 test: $(VENV)  ## run the tests; they need no data
 	$(PY) -m pytest
 
-evaluate: $(VENV)  ## measure RUN on the test faces of DATA, beside the classical methods, into results.json
-	$(PY) -m faceinpaint evaluate $(WHAT)
+evaluate: $(VENV)  ## measure RUN, or the weights that come with it, on the test faces of DATA, into results.json
+	$(PY) -m faceinpaint evaluate --data $(call quoted,$(DATA)) $(if $(wildcard $(RUN)),--run $(call quoted,$(RUN)))
 
 # The notebooks run in their own folder: a path given from here lies one folder up.
 from_notebooks = $(if $(filter auto sample tfds /% ~%,$(firstword $(1))),,../)$(1)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import faceinpaint
-from faceinpaint.config import PRESETS, Config, UserError, preset
+from faceinpaint.config import PRESETS, Config, UserError, at_size, preset
 
 PROGRAM = "python -m faceinpaint"
 DATA_HELP = """auto (the default): data/celeba, else CelebA as TensorFlow Datasets has prepared it, else the sample;
@@ -25,7 +25,7 @@ def prepare(args):
 
     Example: python -m faceinpaint prepare --data img_align_celeba.zip
     """
-    faceinpaint.prepare(args.data, preset("paper", size=args.size))
+    faceinpaint.prepare(args.data, at_size(preset("paper"), args.size))
 
 
 def train(args):
@@ -38,11 +38,12 @@ def train(args):
     Example: python -m faceinpaint train --data img_align_celeba.zip --epochs 15
     """
     config = preset(args.preset, **({} if args.epochs is None else {"epochs": args.epochs}))
-    faceinpaint.train(config, args.data, args.run or f"runs/{args.preset}", args.fresh)
+    name = args.preset if args.size == config.size else f"{args.preset}_{args.size}"
+    faceinpaint.train(at_size(config, args.size), args.data, args.run or f"runs/{name}", args.fresh)
 
 
 def evaluate(args):
-    """Measure a trained run on the test faces, beside the classical methods.
+    """Measure trained generators on the test faces, beside the classical methods.
 
     Every family of damage, a hole that grows, heads that are turned: PSNR, SSIM and L1 over the whole image and in
     the hole, LPIPS over the whole image (its weights, 64 MB, are fetched once), with 95 % intervals. Prints PSNR in
@@ -117,6 +118,16 @@ def _add_preset(command) -> None:
     command.add_argument("--preset", default="paper", help=f"one of {', '.join(PRESETS)} (default: %(default)s)")
 
 
+def _add_size(command) -> None:
+    command.add_argument(
+        "--size",
+        type=int,
+        default=Config.size,
+        metavar="PIXELS",
+        help="side of the network's picture, a multiple of 16: 64, 96, 128, 256 (default: %(default)s)",
+    )
+
+
 def parser() -> argparse.ArgumentParser:
     program = argparse.ArgumentParser(
         PROGRAM, description="Repair damaged faces with a U-Net GAN.", epilog=f"More: {PROGRAM} COMMAND --help"
@@ -125,13 +136,12 @@ def parser() -> argparse.ArgumentParser:
 
     command = _add(commands, prepare)
     _add_data(command)
-    command.add_argument(
-        "--size", type=int, default=Config.size, help="side of the network's picture in pixels (default: %(default)s)"
-    )
+    _add_size(command)
 
     command = _add(commands, train)
     _add_preset(command)
     _add_data(command)
+    _add_size(command)
     command.add_argument("--epochs", type=int, metavar="N", help="instead of the number in the preset")
     command.add_argument("--run", metavar="FOLDER", help="the run directory (default: runs/ and the preset's name)")
     command.add_argument("--fresh", action="store_true", help="start over, saying what is discarded")
@@ -139,7 +149,7 @@ def parser() -> argparse.ArgumentParser:
     command = _add(commands, evaluate)
     _add_data(command)
     command.add_argument(
-        "--run", nargs="+", default=["runs/paper"], metavar="FOLDER", help="whose generator (default: runs/paper)"
+        "--run", nargs="+", metavar="FOLDER", help="whose generator (default: the one that comes with faceinpaint)"
     )
     command.add_argument("--out", default="results.json", metavar="FILE", help="(default: %(default)s)")
 

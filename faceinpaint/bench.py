@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from faceinpaint import decoding, export, pipeline
 from faceinpaint.baselines import telea
-from faceinpaint.config import Config
+from faceinpaint.config import Config, at_size
 from faceinpaint.files import write_text
 from faceinpaint.inpainter import Inpainter, resolved
 from faceinpaint.lite import LiteInpainter
@@ -143,7 +143,7 @@ def growth(config: Config, inpainter: Inpainter) -> list[dict]:
         rows.append(_row(f"epoch of {len(faces):,} images, pipeline included", "ms per image", 1000 * seconds))
         del batches
     for size in SIZES:
-        larger = replace(config, size=size, batch_size=8)
+        larger = at_size(replace(config, batch_size=8), size)
         network = Inpainter(larger)
         network.compile(1)
         rows.append(_row(f"training step at {size} pixels, batches of 8", "ms per image",

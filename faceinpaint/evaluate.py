@@ -19,6 +19,7 @@ from faceinpaint.config import Config, UserError, read
 from faceinpaint.files import write_image, write_text
 from faceinpaint.inpainter import Inpainter, load
 from faceinpaint.masks import FAMILIES, WHOLE_SIDE, centre
+from faceinpaint.restoring import WEIGHTS
 from faceinpaint.runs import read_environment, read_history
 
 METRICS = {"l1": metrics.l1, "psnr": metrics.psnr, "ssim": metrics.ssim}
@@ -138,21 +139,24 @@ def showcase(inpainter: Inpainter, faces, seed=0):
     return figures.tiles([list(row) for row in rows], SHOWN[: len(images)])
 
 
-def write_evaluation(runs: list[str], data: str, out: Path) -> list[dict]:
-    """Evaluates the run directories `runs` side by side and writes the rows to `out`, with the config, environment and
-    history of each training and the command, and a `showcase` of the first beside it as .png. Returns the rows.
+def write_evaluation(runs: list[str] | None, data: str, out: Path) -> list[dict]:
+    """Evaluates the run directories `runs` side by side, the weights that come with the package unless given, and
+    writes the rows to `out`, with the config, environment and history of each training and the command, and a
+    `showcase` of the first beside it as .png. Returns the rows.
 
     One run is called faceinpaint, several by their folders' names. Raises `UserError` for a run without a trained
     generator, for runs of different sizes and as `celeba.prepare` does.
     """
-    names = ["faceinpaint"] if len(runs) == 1 else [Path(run).resolve().name for run in runs]
-    inpainters = [load(run) for run in runs]
+    folders = [Path(run) for run in runs or [WEIGHTS]]
+    names = ["faceinpaint"] if len(folders) == 1 else [folder.resolve().name for folder in folders]
+    inpainters = [load(folder) for folder in folders]
     config = inpainters[0].config
     if len({inpainter.config.size for inpainter in inpainters}) > 1:
         raise UserError(f"{', '.join(runs)}: networks of different sizes; evaluate them one by one")
+    asked = f"--run {' '.join(runs)} " if runs else ""
     about = {
-        "command": f"python -m faceinpaint evaluate --run {' '.join(map(str, runs))} --data {data} --out {out}",
-        "trained": {name: _provenance(run) for name, run in zip(names, runs, strict=True)},
+        "command": f"python -m faceinpaint evaluate {asked}--data {data} --out {out}",
+        "trained": {name: _provenance(folder) for name, folder in zip(names, folders, strict=True)},
     }
     faces = test_faces(data, config)
     rows = evaluate_methods(methods(*inpainters, names=names), faces, config)
@@ -161,12 +165,12 @@ def write_evaluation(runs: list[str], data: str, out: Path) -> list[dict]:
     return rows
 
 
-def _provenance(run) -> dict:
+def _provenance(run: Path) -> dict:
     """What a run directory says of itself: config, environment, history."""
     return {
-        "config": dataclasses.asdict(read(Path(run) / "config.json")),
-        "environment": read_environment(Path(run)),
-        "history": read_history(Path(run)),
+        "config": dataclasses.asdict(read(run / "config.json")),
+        "environment": read_environment(run),
+        "history": read_history(run),
     }
 
 

@@ -86,10 +86,12 @@ def test_train_passes_what_was_asked(replace_api):
     assert main(["train"]) == 0
     assert main(["train", "--preset", "smoke", "--epochs", "3", "--data", "a b", "--run", "here", "--fresh"]) == 0
     assert main(["train", "--preset", "bce_only"]) == 0
+    assert main(["train", "--size", "128"]) == 0
     assert calls == [
         (config.Config(), "auto", "runs/paper", False),
         (config.preset("smoke", epochs=3), "a b", "here", True),
         (config.preset("bce_only"), "auto", "runs/bce_only", False),
+        (config.at_size(config.Config(), 128), "auto", "runs/paper_128", False),
     ]
 
 

@@ -46,3 +46,14 @@ def test_a_damaged_file_is_named(tmp_path, text):
     path.write_text(text)
     with pytest.raises(UserError, match=r"config"):
         config.read(path)
+
+
+def test_a_larger_picture_gets_finer_scales():
+    paper = config.preset("paper")
+    assert config.at_size(paper, 64) == paper
+    assert config.at_size(paper, 96) == config.preset("paper", size=96)
+    larger = config.at_size(paper, 256)
+    assert larger.generator_widths == (16, 32, *paper.generator_widths)
+    assert larger.discriminator_widths == (8, 16, *paper.discriminator_widths)
+    with pytest.raises(UserError, match="size 100: must be a multiple of 16"):
+        config.at_size(paper, 100)

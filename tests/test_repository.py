@@ -19,12 +19,14 @@ FILES = {"README.md", "LICENSE", "Makefile", "pyproject.toml", "requirements.txt
 REQUIREMENT = re.compile(r"(?P<name>[\w-]+)==(?P<version>\d[\w.]*)  # (?P<reason>.{10,})")
 # Where the name that is imported is not the name that is installed.
 MODULES = {
+    "ai-edge-litert": "ai_edge_litert",
     "opencv-python": "cv2",
     "pillow": "PIL",
     "scikit-image": "skimage",
     "tensorflow-datasets": "tensorflow_datasets",
 }
 # Programs, and what others import: none of our modules needs to.
+OPTIONAL = {"mtcnn", "ipympl"}  # extras in pyproject.toml: what needs them says so
 NOT_IMPORTED = {"jupyter", "ruff", "importlib_resources", "beautifulsoup4"}
 
 
@@ -73,7 +75,8 @@ def test_what_is_imported_is_required_and_the_other_way_round():
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 imported.add(node.module.partition(".")[0])
-    imported -= {*sys.stdlib_module_names, "faceinpaint", "conftest"}
+    own = {path.stem for path in (ROOT / "tests").glob("*.py")}
+    imported -= {*sys.stdlib_module_names, "faceinpaint", *own, *OPTIONAL}
     required = {MODULES.get(name, name) for name in set(requirements()) - NOT_IMPORTED}
     assert imported == required
 
