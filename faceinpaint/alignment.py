@@ -75,22 +75,20 @@ class Alignment:
         return np.stack([photo.real, photo.imag], axis=-1)
 
 
-def _reduced(picture, box, factor, border):
+def _reduced(picture, box, factor):
     """`picture` inside `box` (left, top, right, bottom), averaged over blocks of `factor` x `factor` pixels."""
     left, top, right, bottom = box
     part = picture[top:bottom, left:right]
     part = part.astype(np.float32) if part.dtype == bool else part
     height, width = part.shape[:2]
-    part = cv2.copyMakeBorder(part, 0, -height % factor, 0, -width % factor, border, value=(1.0,) * 4)
+    part = cv2.copyMakeBorder(part, 0, -height % factor, 0, -width % factor, cv2.BORDER_REPLICATE)
     return cv2.resize(part, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
 
 
-def resampled(picture, alignment: Alignment, frame: Frame, size, border=cv2.BORDER_REPLICATE) -> np.ndarray:
+def resampled(picture, alignment: Alignment, frame: Frame, size) -> np.ndarray:
     """`picture` (bool, uint8, uint16 or float32 [H, W] or [H, W, 3]) in `frame`: float32 [size, size] or
     [size, size, 3], each value the average over its pixel's footprint (linear interpolation where that is smaller than
-    a photo pixel), as in `pipeline.framed`.
-
-    border: what lies outside the picture: its nearest pixel, or, with cv2.BORDER_CONSTANT, 1.
+    a photo pixel), as in `pipeline.framed`. Outside the picture its nearest pixel counts.
     """
     height, width = picture.shape[:2]
     corners = alignment.corners(frame)
@@ -99,15 +97,22 @@ def resampled(picture, alignment: Alignment, frame: Frame, size, border=cv2.BORD
     right, bottom = np.clip(high, (left + 1, top + 1), (width, height))
     footprint = alignment.footprint(frame, size)
     factor = max(1, int(footprint / 2))
-    part = _reduced(picture, (left, top, right, bottom), factor, border).astype(np.float32)
+    part = _reduced(picture, (left, top, right, bottom), factor).astype(np.float32)
     finer = max(1, int(np.ceil(footprint / factor)))
     matrix = alignment.matrix(frame, size * finer)
     matrix[:, 2] = (matrix[:, 2] - (left, top) + 0.5) / factor - 0.5
     matrix[:, :2] /= factor
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    side = (size * finer, size * finer)
-    samples = cv2.warpAffine(part, matrix, side, flags=flags, borderMode=border, borderValue=(1.0,) * 4)
+    flags, side = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, (size * finer, size * finer)
+    samples = cv2.warpAffine(part, matrix, side, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return cv2.resize(samples, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def outside(shape, alignment: Alignment, frame: Frame, size) -> np.ndarray:
+    """Which of the `size` x `size` pixels of `frame` have their centre outside a photo of `shape` (H, W): bool."""
+    matrix = alignment.matrix(frame, size)
+    column, row = np.meshgrid(np.arange(size), np.arange(size))
+    x, y = (line[0] * column + line[1] * row + line[2] for line in matrix)
+    return (x < -0.5) | (x > shape[1] - 0.5) | (y < -0.5) | (y > shape[0] - 0.5)
 
 
 def enlarged(patch, alignment: Alignment, frame: Frame, box) -> np.ndarray:

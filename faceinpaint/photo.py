@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from faceinpaint import baselines
-from faceinpaint.alignment import Alignment, Frame, enlarged, resampled
+from faceinpaint.alignment import Alignment, Frame, enlarged, outside, resampled
 from faceinpaint.config import WHOLE_SIDE
 
 MARGIN = 0.1  # of the frame's side: what is known at least on every side of a hole, where the whole frame allows it
@@ -86,7 +86,7 @@ def _restored_face(photo, hole, face, restorer):
     size, highest = restorer.config.size, np.iinfo(photo.dtype).max
     frame = framing_of(points, restorer.config)
     image = resampled(photo, alignment, frame, size) * (255 / highest)
-    mask = resampled(hole, alignment, frame, size, cv2.BORDER_CONSTANT) > 1e-4
+    mask = (resampled(hole, alignment, frame, size) > 1e-4) | outside(hole.shape, alignment, frame, size)
     restored = restorer.restore(np.rint(image).astype(np.uint8), mask)
     band = max(1.0, alignment.footprint(frame, size))
     box = left, top, right, bottom = _box(pixels, int(band) + 4, hole.shape)

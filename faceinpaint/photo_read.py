@@ -105,7 +105,7 @@ def orientation_of(header) -> int:
 
 def _encoded(path: Path) -> bytes:
     if path.is_dir():
-        raise UserError(f"{path}: a folder; give a picture, or folders for photos, masks and output")
+        raise UserError(f"{path}: a folder; give a picture")
     if not path.exists():
         raise UserError(f"{path}: no such file; check its name")
     if not path.is_file():

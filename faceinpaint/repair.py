@@ -20,8 +20,8 @@ CLOSEST_EYES = 4  # pixels; a smaller face has nothing to repair from
 LOSSY_NOTE = "this kind of picture loses a little when it is written, outside the hole too; a .png keeps every pixel"
 
 
-def _say(path, note):
-    tqdm.write(f"faceinpaint: {path}: {note}", file=sys.stderr)
+def _say(line):
+    tqdm.write(f"faceinpaint: {line}", file=sys.stderr)
 
 
 def check_output(out: Path, *inputs: Path):
@@ -87,7 +87,7 @@ def restore_file(photo_path: Path, mask_path: Path, out: Path, restorer: Callabl
     restored, notes = restore_photo(pixels, hole, restorer(), faces)
     write(out, photo, photo.with_hole(restored, hole))
     for note in (*photo.notes, *notes):
-        _say(photo_path, note)
+        _say(f"{photo_path}: {note}")
 
 
 def _mask_for(photo: Path, masks: Path) -> Path:
@@ -112,14 +112,14 @@ def restore_folder(photos: Path, masks: Path, out: Path, restorer: Callable, fin
     out.mkdir(exist_ok=True)
     restorer()  # without it nothing can be done
     if any(kind_of(path) in LOSSY for path in names):
-        _say(out, LOSSY_NOTE)
+        _say(f"{out}: {LOSSY_NOTE}")
     failed = 0
     for path in tqdm(names, unit="photo", disable=None, dynamic_ncols=True):
         try:
             restore_file(path, _mask_for(path, masks), out / path.name, restorer, find_faces)
         except (UserError, OSError) as error:
             failed += 1
-            _say(path, error)
+            _say(f"{path}: {error.strerror}" if isinstance(error, OSError) else error)
     print(f"{out}: {len(names) - failed} of {len(names)} photos restored")
     if failed:
         raise UserError(f"{photos}: {failed} of {len(names)} photos not restored, for the reasons above; mend these")
@@ -128,7 +128,9 @@ def restore_folder(photos: Path, masks: Path, out: Path, restorer: Callable, fin
 def restore(photo: Path, mask: Path, out: Path, run=None, eyes=None, align="auto"):
     """The command `restore`: one picture, or each in a folder. Raises `UserError` for what the user can mend."""
     restorer = cache(partial(lite.load, run))
-    if photo.is_dir() and mask.is_dir():
+    if photo.is_dir():
+        if not mask.is_dir():
+            raise UserError(f"{mask}: not a folder, but {photo} is one; give the folder with the masks of its photos")
         if eyes:
             raise UserError("--eyes: names the eyes of one photo; for a folder use --align auto or none")
         return restore_folder(photo, mask, out, restorer, face_finder(None, align))
@@ -137,6 +139,6 @@ def restore(photo: Path, mask: Path, out: Path, run=None, eyes=None, align="auto
     out = out / photo.name if out.is_dir() else out
     restore_file(photo, mask, out, restorer, face_finder(eyes, align))
     if kind_of(out) in LOSSY:
-        _say(out, LOSSY_NOTE)
+        _say(f"{out}: {LOSSY_NOTE}")
     print(f"{out}: restored")
     return None

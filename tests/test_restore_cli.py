@@ -1,0 +1,535 @@
+"""`restore` from the command line: every kind of picture given back as it was, and bad input refused in one line."""
+
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, PngImagePlugin
+
+import faceinpaint
+from faceinpaint.__main__ import main
+
+HEIGHT, WIDTH = 160, 200
+EYES = "70,70,120,70"
+HOLE = np.s_[60:80, 60:90]
+
+
+def colours() -> np.ndarray:
+    """RGB uint8 [HEIGHT, WIDTH, 3]."""
+    small = np.random.default_rng(1).integers(30, 226, (4, 5, 3), np.uint8)
+    return cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+
+
+def hole() -> np.ndarray:
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[HOLE] = True
+    return mask
+
+
+def encoded(pixels=None, kind="PNG", **options) -> bytes:
+    file = BytesIO()
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(colours() if pixels is None else pixels)
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def png(width, height, data=b"") -> bytes:
+    """A PNG whose header promises `width` x `height` pixels, and its compressed `data`."""
+
+    def chunk(name, content):
+        checksum = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + checksum
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def spoiled(content: bytes, seed=0) -> bytes:
+    """`content` with a hundred bytes in its middle overwritten."""
+    middle = len(content) // 2
+    noise = np.random.default_rng(seed).integers(0, 256, 100, np.uint8).tobytes()
+    return content[:middle] + noise + content[middle + 100 :]
+
+
+def mask_file(values, **options) -> bytes:
+    return encoded(np.asarray(values, np.uint8), **options)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, lite_run):
+    """An empty folder, the current one, with a good photo.png and mask.png; `lite_run` restores."""
+    monkeypatch.chdir(tmp_path)
+    Path("photo.png").write_bytes(encoded())
+    Path("mask.png").write_bytes(mask_file(hole() * 255))
+    return tmp_path
+
+
+def restore(run, photo="photo.png", mask="mask.png", out="out.png", *options):
+    options = options or (f"--eyes={EYES}",)
+    return main(["restore", str(photo), str(mask), "-o", str(out), "--run", str(run), *options])
+
+
+def snapshot(folder) -> dict:
+    return {str(path): path.read_bytes() if path.is_file() else None for path in sorted(Path(folder).rglob("*"))}
+
+
+JPEG = encoded(kind="JPEG", quality=90)
+HTML = b"<!DOCTYPE html><html><body>Sign in to download</body></html>"
+BAD_PHOTOS = {
+    "empty": (b"", "empty; get a whole copy"),
+    "text": (b"hello\n" * 50, "not a picture"),
+    "web page": (HTML, "a web page, not a picture; download"),
+    "PNG cut in half": (encoded()[:2000], "damaged; get a whole copy"),
+    "PNG cut in its header": (encoded()[:20], "damaged; get a whole copy"),
+    "PNG spoiled in the middle": (spoiled(encoded()), "damaged; get a whole copy"),
+    "JPEG cut in half": (JPEG[: len(JPEG) // 2], "cut short, 4"),
+    "JPEG cut in its header": (JPEG[:200], "damaged; get a whole copy"),
+    "JPEG spoiled in the middle": (spoiled(JPEG, seed=3), "damaged inside (Corrupt JPEG data"),
+    "TIFF cut in half": (encoded(kind="TIFF")[:20_000], "damaged"),
+    "WebP cut in half": (encoded(kind="WEBP")[:300], "damaged"),
+    "GIF cut in its header": (encoded(kind="GIF")[:12], "damaged"),
+    "BMP cut in half": (encoded(kind="BMP")[:20_000], "damaged"),
+    "no pixels": (png(0, 0), "damaged"),
+    "no height": (png(100, 0), "damaged"),
+    "wider than there is memory": (png(2**31 - 1, 2**31 - 1), "megapixels"),
+    "just above the limit": (png(8001, 5000), "8001x5000 is 40 megapixels, more than the 40 megapixels allowed"),
+    "decompression bomb": (png(14_000, 14_000, zlib.compress(bytes(14_000 * 42_001), 9)[:100_000]), "megapixels"),
+    "random bytes": (np.random.default_rng(0).integers(0, 256, 5000, np.uint8).tobytes(), "not a picture"),
+    "archive": (b"PK\x03\x04" + bytes(500), "not a picture"),
+    "pixels of 32-bit integers": (encoded(Image.new("I", (WIDTH, HEIGHT)), kind="TIFF"), "8 or 16 bits"),
+}
+BAD_MASKS = {
+    "empty file": (b"", "empty; get a whole copy"),
+    "text": (b"white", "not a picture"),
+    "web page": (HTML, "a web page"),
+    "cut in half": (mask_file(np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH)))[:9000], "damaged"),
+    "nothing white": (mask_file(np.zeros((HEIGHT, WIDTH))), "there is no hole; paint the damage white"),
+    "nothing above half": (mask_file(np.full((HEIGHT, WIDTH), 127)), "there is no hole"),
+    "all white": (mask_file(np.full((HEIGHT, WIDTH), 255)), "all of it is white; paint only the damage"),
+    "smaller": (mask_file(np.eye(100) * 255), "100x100 pixels, but photo.png has 200x160"),
+    "turned": (mask_file(hole().T * 255), "160x200 pixels, but photo.png has 200x160"),
+    "the photo itself": (encoded(), "coloured; a mask is white where"),
+    "painted red": (mask_file(hole()[..., None] * np.array([255, 0, 0])), "coloured"),
+    "all of it transparent": (
+        mask_file(np.dstack([np.full((HEIGHT, WIDTH), 255), np.zeros((HEIGHT, WIDTH))])),
+        "no hole",
+    ),
+    "too large": (png(9000, 9000), "megapixels"),
+}
+BAD_OPTIONS = {
+    "no such photo": ({"photo": "none.png"}, "none.png: no such file"),
+    "no such mask": ({"mask": "none.png"}, "none.png: no such file"),
+    "photo is a folder": ({"photo": "."}, "mask.png: not a folder, but . is one; give the folder"),
+    "mask is a folder": ({"mask": "."}, ".: a folder; give the mask of photo.png"),
+    "output is the photo": ({"out": "photo.png"}, "photo.png: is photo.png, which is never written over"),
+    "output is the photo by another path": ({"out": "../{folder}/photo.png"}, "which is never written over"),
+    "output is the mask": ({"out": "mask.png"}, "mask.png: is mask.png, which is never written over"),
+    "no folder for the output": ({"out": "none/out.png"}, "none/out.png: there is no folder none; make it"),
+    "a file for a folder": ({"out": "photo.png/out.png"}, "there is no folder photo.png"),
+    "no suffix": ({"out": "out"}, "out: '' is no kind of picture; end the name in .png"),
+    "wrong suffix": ({"out": "out.txt"}, "out.txt: '.txt' is no kind of picture"),
+    "unwritable file system": ({"out": "/proc/out.png"}, "/proc/out.png: "),
+    "no generator": ({"run": "none"}, "none/generator.tflite: no trained generator"),
+    "eyes: three numbers": ({"eyes": "1,2,3"}, "--eyes 1,2,3: four numbers are needed, X1,Y1,X2,Y2"),
+    "eyes: words": ({"eyes": "left,right,up,down"}, "four numbers are needed"),
+    "eyes: nothing": ({"eyes": ""}, "four numbers are needed"),
+    "eyes: equal": ({"eyes": "70,70,70,70"}, "less than 4 pixels apart; give both eyes' centres"),
+    "eyes: outside": ({"eyes": "70,70,300,70"}, "outside the photo of 200x160 pixels"),
+    "eyes: negative": ({"eyes": "-5,70,120,70"}, "outside the photo"),
+    "eyes: not a number": ({"eyes": "nan,70,120,70"}, "outside the photo"),
+    "eyes: infinite": ({"eyes": "70,inf,120,70"}, "outside the photo"),
+}
+
+
+def refused(capsys, code, part):
+    """One line on stderr, with `part` in it, nothing on stdout, exit code 2."""
+    assert code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("faceinpaint: ")
+    assert captured.err.count("\n") == 1, captured.err
+    assert part in captured.err
+    assert len(captured.err) < 260
+
+
+@pytest.mark.parametrize("case", BAD_PHOTOS)
+def test_bad_photos(case, folder, lite_run, capfd):
+    content, part = BAD_PHOTOS[case]
+    Path("bad.png").write_bytes(content)
+    before = snapshot(folder)
+    refused(capfd, restore(lite_run, photo="bad.png"), part)
+    assert snapshot(folder) == before
+
+
+@pytest.mark.parametrize("case", BAD_MASKS)
+def test_bad_masks(case, folder, lite_run, capfd):
+    content, part = BAD_MASKS[case]
+    Path("bad.png").write_bytes(content)
+    before = snapshot(folder)
+    refused(capfd, restore(lite_run, mask="bad.png"), part)
+    assert snapshot(folder) == before
+
+
+@pytest.mark.parametrize("case", BAD_OPTIONS)
+def test_bad_options(case, folder, lite_run, capfd):
+    given, part = BAD_OPTIONS[case]
+    given = {"photo": "photo.png", "mask": "mask.png", "out": "out.png", "run": lite_run, "eyes": EYES} | given
+    before = snapshot(folder)
+    out = given["out"].format(folder=folder.name)
+    code = restore(given["run"], given["photo"], given["mask"], out, f"--eyes={given['eyes']}")
+    refused(capfd, code, part)
+    assert snapshot(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("photo", "out", "part"),
+    [
+        (encoded(np.dstack([colours(), colours()[..., 0]])), "out.jpg", "cannot hold the photo's transparency"),
+        (cv2.imencode(".png", colours().astype(np.uint16) * 257)[1].tobytes(), "out.jpg", "the photo's 16 bits"),
+        (cv2.imencode(".pfm", colours().astype(np.float32))[1].tobytes(), "out.png", "the photo's float values"),
+        (encoded(), "out.hdr", "is for float values"),
+    ],
+)
+def test_outputs_that_would_lose_something(photo, out, part, folder, lite_run, capfd):
+    Path("photo.png").write_bytes(photo)
+    before = snapshot(folder)
+    refused(capfd, restore(lite_run, out=out), part)
+    assert snapshot(folder) == before
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder(folder, lite_run, capfd):
+    (folder / "closed").mkdir(mode=0o500)
+    refused(capfd, restore(lite_run, out="closed/out.png"), "closed cannot be written to")
+
+
+def test_a_full_disk_leaves_nothing(folder, lite_run, capfd, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    before = snapshot(folder)
+    monkeypatch.setattr(os, "fsync", full)
+    refused(capfd, restore(lite_run), "out.png: No space left on device")
+    assert snapshot(folder) == before
+
+
+def test_auto_alignment_without_its_package(folder, lite_run, capfd, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mtcnn", None)
+    monkeypatch.setattr("faceinpaint.detect.find_spec", lambda name: None)
+    refused(capfd, restore(lite_run, "photo.png", "mask.png", "out.png", "--align", "auto"), "pip install mtcnn==1.0.0")
+
+
+def in_file(path) -> Image.Image:
+    return Image.open(BytesIO(Path(path).read_bytes()))
+
+
+def kept(before: Path, after: Path, mask) -> np.ndarray:
+    """Asserts that two files hold the same pixels outside the bool `mask` and others inside; returns `after`'s."""
+    old, new = (cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in (before, after))
+    assert (old.shape, old.dtype) == (new.shape, new.dtype)
+    assert np.array_equal(old[~mask], new[~mask])
+    assert not np.array_equal(old[mask], new[mask])
+    return new
+
+
+RGBA = np.dstack([colours(), np.tile(np.arange(WIDTH, dtype=np.uint8), (HEIGHT, 1))])
+EXACT = {
+    "rgb.png": encoded(),
+    "grey.png": encoded(colours()[..., 0]),
+    "grey_alpha.png": encoded(Image.fromarray(RGBA).convert("LA")),
+    "rgba.png": encoded(RGBA),
+    "rgb16.png": cv2.imencode(".png", colours().astype(np.uint16) * 251)[1].tobytes(),
+    "grey16.png": cv2.imencode(".png", colours()[..., 0].astype(np.uint16) * 251)[1].tobytes(),
+    "rgba16.png": cv2.imencode(".png", RGBA.astype(np.uint16) * 251)[1].tobytes(),
+    "rgb.tif": encoded(kind="TIFF", compression="tiff_lzw"),
+    "rgb16.tif": cv2.imencode(".tif", colours().astype(np.uint16) * 251)[1].tobytes(),
+    "rgb.bmp": encoded(kind="BMP"),
+    "rgb.ppm": encoded(kind="PPM"),
+    "grey.pgm": encoded(colours()[..., 0], kind="PPM"),
+    "lossless.webp": encoded(kind="WEBP", lossless=True),
+    "lossy.webp": encoded(kind="WEBP", quality=80),
+    "rgb.jp2": encoded(kind="JPEG2000"),
+    "float.pfm": cv2.imencode(".pfm", colours().astype(np.float32) / 255)[1].tobytes(),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_kind_depth_and_every_pixel_outside_the_hole_are_kept(name, folder, lite_run, capfd):
+    Path(name).write_bytes(EXACT[name])
+    assert restore(lite_run, photo=name, out=f"out{Path(name).suffix}") == 0
+    captured = capfd.readouterr()
+    assert captured.err == ""
+    assert captured.out == f"out{Path(name).suffix}: restored\n"
+    restored = kept(Path(name), Path(f"out{Path(name).suffix}"), hole())
+    assert Path(name).read_bytes() == EXACT[name]
+    if "alpha" in name or "rgba" in name:
+        assert np.array_equal(restored[..., 3], cv2.imread(name, cv2.IMREAD_UNCHANGED)[..., 3])
+    if not name.endswith((".pfm", ".ppm", ".pgm")) and "16" not in name:
+        assert in_file(name).mode == in_file(f"out{Path(name).suffix}").mode
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "note"),
+    [
+        ("one.png", encoded(Image.fromarray(colours()).convert("1")), "black and white only: written in grey"),
+        ("palette.png", encoded(Image.fromarray(colours()).quantize(50)), "its palette holds too few colours"),
+        ("animated.png", encoded(save_all=True, append_images=[Image.new("RGB", (WIDTH, HEIGHT))]), "only the first"),
+        ("pages.tif", encoded(kind="TIFF", save_all=True, append_images=[Image.new("RGB", (9, 9))]), "only the first"),
+    ],
+)
+def test_what_cannot_be_kept_is_said(name, content, note, folder, lite_run, capfd):
+    Path(name).write_bytes(content)
+    out = f"out{Path(name).suffix}"
+    assert restore(lite_run, photo=name, out=out) == 0
+    printed = capfd.readouterr().err
+    assert printed.startswith(f"faceinpaint: {name}: ")
+    assert printed.count("\n") == 1
+    assert note in printed
+    old, new = (np.asarray(in_file(path).convert("RGB")) for path in (name, out))
+    assert np.array_equal(old[~hole()], new[~hole()])
+
+
+def test_an_animated_gif_gives_its_first_frame(folder, lite_run, capfd):
+    first, second = Image.fromarray(colours()), Image.new("RGB", (WIDTH, HEIGHT), (255, 0, 0))
+    Path("moving.gif").write_bytes(encoded(first, kind="GIF", save_all=True, append_images=[second]))
+    assert restore(lite_run, photo="moving.gif") == 0
+    assert "several pictures: only the first is restored" in capfd.readouterr().err
+    old, new = (np.asarray(in_file(path).convert("RGB")) for path in ("moving.gif", "out.png"))
+    assert np.array_equal(old[~hole()], new[~hole()])
+
+
+def test_cmyk(folder, lite_run, capfd):
+    Path("inks.jpg").write_bytes(encoded(Image.fromarray(colours()).convert("CMYK"), kind="JPEG", quality=98))
+    assert restore(lite_run, photo="inks.jpg") == 0
+    assert "CMYK: written as RGB" in capfd.readouterr().err
+    difference = np.abs(np.asarray(in_file("out.png")).astype(int) - colours())
+    assert difference[~hole()].mean() < 3
+
+
+@pytest.mark.parametrize("cut", [1, 2, 10])
+def test_a_jpeg_cut_by_a_few_bytes_is_recovered(cut, folder, lite_run, capfd):
+    Path("cut.jpg").write_bytes(JPEG[:-cut])
+    assert restore(lite_run, photo="cut.jpg") == 0
+    assert "cut.jpg: cut short: recovered, but the last rows may be wrong" in capfd.readouterr().err
+    whole, new = (np.asarray(Image.open(file)) for file in (BytesIO(JPEG), "out.png"))
+    mask = hole()
+    mask[-17:] = True  # the last blocks may be lost
+    assert np.array_equal(whole[~mask], new[~mask])
+
+
+def test_the_jpeg_keeps_its_quality_and_says_that_it_loses(folder, lite_run, capfd):
+    for quality, subsampling in ((60, 2), (95, 0)):
+        Path("photo.jpg").write_bytes(encoded(kind="JPEG", quality=quality, subsampling=subsampling))
+        assert restore(lite_run, photo="photo.jpg", out="out.jpg") == 0
+        assert "this kind of picture loses a little when it is written" in capfd.readouterr().err
+        old, new = in_file("photo.jpg"), in_file("out.jpg")
+        assert old.quantization == new.quantization
+        assert [layer[1:3] for layer in old.layer] == [layer[1:3] for layer in new.layer]
+        far = np.ones((HEIGHT, WIDTH), bool)
+        far[48:96, 48:112] = False  # no block that the hole touches
+        assert np.abs(np.asarray(old).astype(int) - np.asarray(new))[far].max() <= 3
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_honoured_and_kept(orientation, folder, lite_run):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = orientation, "grandmother"
+    upright = colours()
+    # How a camera held so stores the upright picture: the inverse of each of EXIF's eight ways to turn one.
+    stored = {
+        1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1], 5: upright.swapaxes(0, 1),
+        6: np.rot90(upright), 7: np.rot90(upright, 2).swapaxes(0, 1), 8: np.rot90(upright, -1),
+    }[orientation]  # fmt: skip
+    for name in ("photo.png", "photo.webp"):
+        options = {"lossless": True} if name.endswith("webp") else {}
+        Path(name).write_bytes(
+            encoded(np.ascontiguousarray(stored), Path(name).suffix[1:].upper(), exif=exif, **options)
+        )
+        out = f"out{Path(name).suffix}"
+        assert restore(lite_run, photo=name, out=out) == 0
+        new = cv2.cvtColor(cv2.imread(out), cv2.COLOR_BGR2RGB)  # OpenCV turns it
+        assert np.array_equal(new[~hole()], upright[~hole()])
+        assert not np.array_equal(new[hole()], upright[hole()])
+        assert in_file(out).getexif()[0x0112] == orientation
+        assert in_file(out).getexif()[0x010E] == "grandmother"
+        assert in_file(out).size == in_file(name).size
+
+
+def test_a_turned_jpeg_becomes_an_upright_png(folder, lite_run):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = np.ascontiguousarray(np.rot90(colours()))
+    Path("photo.jpg").write_bytes(encoded(stored, "JPEG", quality=98, exif=exif))
+    assert restore(lite_run, photo="photo.jpg") == 0
+    assert in_file("out.png").size == (WIDTH, HEIGHT)
+    assert in_file("out.png").getexif().get(0x0112, 1) == 1
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_metadata_is_kept(kind, folder, lite_run):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0132] = "Box camera", "1926:05:01 12:00:00"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    options = {"exif": exif, "icc_profile": profile} | ({} if kind == "WEBP" else {"dpi": (300, 300)})
+    if kind == "PNG":
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_text("Title", "Portrait")
+    suffix = kind.lower()
+    Path(f"photo.{suffix}").write_bytes(encoded(kind=kind, **options))
+    assert restore(lite_run, photo=f"photo.{suffix}", out=f"out.{suffix}") == 0
+    new = in_file(f"out.{suffix}")
+    assert new.getexif()[0x010F] == "Box camera"
+    assert new.getexif()[0x0132] == "1926:05:01 12:00:00"
+    assert new.info["icc_profile"] == profile
+    if kind != "WEBP":
+        assert np.allclose([float(value) for value in new.info["dpi"]], 300, atol=0.1)
+    if kind == "PNG":
+        assert new.text == {"Title": "Portrait"}
+
+
+def test_a_16_bit_png_keeps_profile_and_exif(folder, lite_run):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    pixels, names = colours().astype(np.uint16) * 251, [cv2.IMAGE_METADATA_ICCP]
+    content = cv2.imencodeWithMetadata(".png", pixels, names, [np.frombuffer(profile, np.uint8)])[1].tobytes()
+    Path("photo.png").write_bytes(content)
+    assert restore(lite_run) == 0
+    assert in_file("out.png").info["icc_profile"] == profile
+
+
+def test_masks_of_every_kind(folder, lite_run):
+    """Soft edges, 1 bit, palette, 16 bits, JPEG, white strokes on a transparent layer: all the same hole."""
+    white, opaque = hole() * np.uint8(255), np.dstack([np.full((HEIGHT, WIDTH), 255, np.uint8), hole() * np.uint8(255)])
+    soft = np.where(hole(), np.uint8(140), np.uint8(120))
+    masks = [
+        soft, white[..., None].repeat(3, axis=2), opaque, Image.fromarray(white).convert("1"),
+        Image.fromarray(white).convert("P"), white.astype(np.uint16) * 257,
+    ]  # fmt: skip
+    assert restore(lite_run) == 0
+    expected = Path("out.png").read_bytes()
+    for mask in masks:
+        Path("mask.png").write_bytes(encoded(mask))
+        assert restore(lite_run) == 0
+        assert Path("out.png").read_bytes() == expected
+    Path("mask.jpg").write_bytes(encoded(white, "JPEG", quality=95))
+    assert restore(lite_run, mask="mask.jpg") == 0
+    kept(Path("photo.png"), Path("out.png"), hole())
+
+
+def test_eyes_in_either_order_and_several_faces(folder, lite_run, capfd):
+    assert restore(lite_run) == 0
+    expected = Path("out.png").read_bytes()
+    assert restore(lite_run, "photo.png", "mask.png", "out.png", "--eyes", "120,70,70,70") == 0
+    assert Path("out.png").read_bytes() == expected
+    assert restore(lite_run, "photo.png", "mask.png", "out.png", "--eyes", EYES, "--eyes", "170,20,190,20") == 0
+    assert Path("out.png").read_bytes() == expected
+    assert capfd.readouterr().err == ""
+
+
+def test_a_celeba_crop_needs_no_eyes(folder, lite_run):
+    """--align none on 178x218 is --eyes at CelebA's eyes."""
+    image = cv2.resize(colours(), (178, 218))
+    mask = np.zeros((218, 178), np.uint8)
+    mask[100:120, 55:80] = 255
+    Path("photo.png").write_bytes(encoded(image))
+    Path("mask.png").write_bytes(encoded(mask))
+    assert restore(lite_run, "photo.png", "mask.png", "one.png", "--align", "none") == 0
+    assert restore(lite_run, "photo.png", "mask.png", "two.png", "--eyes", "69,111,108,111") == 0
+    assert Path("one.png").read_bytes() == Path("two.png").read_bytes()
+
+
+def test_a_suffix_that_lies_and_an_output_folder(folder, lite_run):
+    Path("photo.jpg").write_bytes(encoded())  # a PNG
+    (folder / "done").mkdir()
+    assert restore(lite_run, photo="photo.jpg", out="done/out.png") == 0
+    kept(Path("photo.jpg"), Path("done/out.png"), hole())
+    assert restore(lite_run, photo="photo.png", out="done") == 0
+    assert Path("done/photo.png").read_bytes() == Path("done/out.png").read_bytes()
+
+
+def test_folders(folder, lite_run, capfd):
+    for name in ("photos", "masks"):
+        (folder / name).mkdir()
+    for name in ("a.png", "b.png", "c.bmp", "d.png", "notes.txt"):
+        Path("photos", name).write_bytes(encoded(kind="BMP" if name == "c.bmp" else "PNG"))
+    Path("photos/b.png").write_bytes(HTML)
+    for name in ("a.png", "b.png", "c.png"):
+        Path("masks", name).write_bytes(Path("mask.png").read_bytes())
+    before = snapshot("photos"), snapshot("masks")
+    assert restore(lite_run, "photos", "masks", "out", "--align", "none") == 2
+    captured = capfd.readouterr()
+    assert "out: 2 of 4 photos restored\n" in captured.out
+    lines = [line for line in captured.err.splitlines() if line.startswith("faceinpaint: ")]
+    assert len(lines) == 3
+    assert lines[0] == "faceinpaint: photos/b.png: a web page, not a picture; download the picture itself"
+    assert lines[1].startswith("faceinpaint: photos/d.png: no mask of this name in masks; exactly one is needed")
+    assert lines[2].startswith("faceinpaint: photos: 2 of 4 photos not restored")
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a.png", "c.bmp"]
+    kept(Path("photos/c.bmp"), Path("out/c.bmp"), hole())
+    assert (snapshot("photos"), snapshot("masks")) == before
+    for name in ("b.png", "d.png"):
+        Path("photos", name).unlink()
+    assert restore(lite_run, "photos", "masks", "out", "--align", "none") == 0
+
+
+@pytest.mark.parametrize(
+    ("photos", "masks", "out", "options", "part"),
+    [
+        ("empty", "masks", "out", ["--align", "none"], "empty: holds no picture"),
+        ("photos", "masks", "out", ["--eyes", EYES], "--eyes: names the eyes of one photo"),
+        ("photos", "masks", "none/out", ["--align", "none"], "none/out: not a folder, nor one that can be made"),
+        ("photos", "masks", "mask.png", ["--align", "none"], "mask.png: not a folder"),
+        ("photos", "mask.png", "out", ["--align", "none"], "mask.png: not a folder, but photos is one"),
+        ("photos", "masks", "photos", ["--align", "none"], "1 of 1 photos not restored"),
+    ],
+)
+def test_bad_folders(photos, masks, out, options, part, folder, lite_run, capfd):
+    for name in ("photos", "masks", "empty"):
+        (folder / name).mkdir()
+    Path("photos/a.png").write_bytes(encoded())
+    Path("masks/a.png").write_bytes(Path("mask.png").read_bytes())
+    before = snapshot(folder)
+    assert restore(lite_run, photos, masks, out, *options) == 2
+    assert part in capfd.readouterr().err
+    assert snapshot(folder) == before
+
+
+def python(*arguments, **options) -> subprocess.CompletedProcess:
+    environment = os.environ | {"PYTHONPATH": str(Path(faceinpaint.__file__).parent.parent)}
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, **options)
+
+
+@pytest.mark.parametrize(
+    ("photo", "eyes", "code", "printed"),
+    [
+        ("photo.png", EYES, 0, ""),
+        ("bad.png", EYES, 2, "faceinpaint: bad.png: a web page, not a picture; download the picture itself\n"),
+        ("cut.png", EYES, 2, "faceinpaint: cut.png: not a picture that can be read, or damaged; get a whole copy"),
+        ("photo.png", "1,2,3", 2, "faceinpaint: --eyes 1,2,3: four numbers are needed"),
+    ],
+)
+def test_as_a_program(photo, eyes, code, printed, folder, lite_run):
+    Path("bad.png").write_bytes(HTML)
+    Path("cut.png").write_bytes(encoded()[:3000])
+    arguments = ["restore", photo, "mask.png", "-o", "out.png", "--eyes", eyes, "--run", str(lite_run)]
+    run = python("-m", "faceinpaint", *arguments)
+    assert run.returncode == code
+    assert run.stderr.startswith(printed)
+    assert run.stderr.count("\n") == (1 if printed else 0)
+    assert Path("out.png").exists() == (code == 0)
+
+
+def test_restoring_imports_nothing_heavy(folder, lite_run):
+    arguments = ["restore", "photo.png", "mask.png", "-o", "out.png", "--eyes", EYES, "--run", str(lite_run)]
+    code = f"""import sys
+from faceinpaint.__main__ import main
+assert main({arguments}) == 0
+print(*{{"tensorflow", "keras", "matplotlib", "skimage", "mtcnn"}} & set(sys.modules))"""
+    run = python("-c", code)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "out.png: restored\n\n", "")
