@@ -201,18 +201,19 @@ def load(run: str | Path | None = None) -> Inpainter:
             trained = keras.models.load_model(path, compile=False, safe_mode=True)
             inpainter.averaged_generator.set_weights(trained.get_weights())
     except Exception as error:  # Keras raises many kinds for a damaged or foreign file
-        raise UserError(f"{path}: not a generator of this config ({type(error).__name__}); train again") from error
+        again = "delete it and train again (a finished run makes it anew from its checkpoint)"
+        raise UserError(f"{path}: not a generator of this config ({type(error).__name__}); {again}") from error
     if foreign:
         parts = ", ".join(foreign)
-        raise UserError(f"{path}: refused: {parts} inside, of which no generator of this config is made; train again")
+        raise UserError(f"{path}: refused: {parts} inside, of which no generator of this config is made; delete it")
     return inpainter
 
 
 def _parts(config) -> set[str]:
-    """Every class and function that a Keras `config`, a tree of dicts and lists, names."""
-    if not isinstance(config, dict | list):
+    """Every class and function that a Keras `config`, a tree of dicts and sequences, names."""
+    if not isinstance(config, dict | list | tuple):
         return set()
-    inner = config if isinstance(config, list) else config.values()
+    inner = config.values() if isinstance(config, dict) else config
     named = isinstance(config, dict) and "class_name" in config
     own = {".".join(filter(None, (config.get("module"), config["class_name"])))} if named else set()
     return own.union(*map(_parts, inner))

@@ -57,8 +57,7 @@ class Record(keras.callbacks.Callback):
         history = self.record["history"]
         history.append({"epoch": epoch, **{name: float(value) for name, value in logs.items()}})
         self.draw_grid(epoch)
-        with replacing(self.run_dir / "generator.keras") as temporary:
-            self.model.averaged_generator.save(temporary)
+        _save_generator(self.run_dir, self.model)
         figure = figures.loss_figure(history)
         with replacing(self.run_dir / "losses.png") as temporary:
             figure.savefig(temporary, dpi=110)
@@ -159,6 +158,8 @@ def _go_on(run_dir: Path, config: Config, faces: celeba.Faces) -> list[dict]:
         _fit(run_dir, config, faces, record, values)
     else:
         print(f"{run_dir}: all {config.epochs} epochs are done; --fresh starts over")
+    if not (run_dir / "generator.keras").is_file():
+        _save_generator(run_dir, _inpainter(config, faces, values))
     if finished < config.epochs or not (run_dir / "progress.gif").is_file():
         write_filmstrip(run_dir, config.epochs)
     if finished < config.epochs or not (run_dir / EXPORTED).is_file():
@@ -166,14 +167,25 @@ def _go_on(run_dir: Path, config: Config, faces: celeba.Faces) -> list[dict]:
     return record["history"]
 
 
+def _inpainter(config: Config, faces: celeba.Faces, values: list[np.ndarray] | None) -> Inpainter:
+    """Networks and optimizers with the `values` of a checkpoint, as they begin without them."""
+    inpainter = Inpainter(config)
+    inpainter.compile(pipeline.steps_per_epoch(faces.train, config))
+    if values:
+        checkpoint.assign(inpainter.state_variables, values)
+    return inpainter
+
+
+def _save_generator(run_dir: Path, inpainter: Inpainter):
+    with replacing(run_dir / "generator.keras") as temporary:
+        inpainter.averaged_generator.save(temporary)
+
+
 def _fit(run_dir: Path, config: Config, faces: celeba.Faces, record: dict, values: list[np.ndarray] | None):
     """Trains from the state `values` of the last checkpoint, from the beginning without one, and extends `record`."""
     tf.config.experimental.enable_op_determinism()
     steps, finished = pipeline.steps_per_epoch(faces.train, config), len(record["history"])
-    inpainter = Inpainter(config)
-    inpainter.compile(steps)
-    if values:
-        checkpoint.assign(inpainter.state_variables, values)
+    inpainter = _inpainter(config, faces, values)
     recording = Record(run_dir, record, _grid_examples(faces, config))
     recording.set_model(inpainter)
     if not finished:

@@ -43,12 +43,16 @@ def start(root: Path, settings: Config, data: str, run: Path) -> subprocess.Pope
     return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
+def epochs_timed(run: Path) -> int:
+    timing = run / "timing.jsonl"
+    return len(timing.read_text().splitlines()) if timing.is_file() else 0
+
+
 def wait_for_epoch(process: subprocess.Popen, run: Path):
     """Until `process` has finished an epoch, or ended."""
-    size = lambda: path.stat().st_size if (path := run / "timing.jsonl").is_file() else 0  # noqa: E731
-    before = size()
-    while size() == before and process.poll() is None:
-        time.sleep(0.005)
+    before = epochs_timed(run)
+    while epochs_timed(run) == before and process.poll() is None:
+        time.sleep(0.01)
 
 
 def stop(process: subprocess.Popen, after: float, how: signal.Signals) -> tuple[int, str]:

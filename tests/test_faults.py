@@ -28,6 +28,8 @@ import faceinpaint
 from faceinpaint import celeba, checkpoint, config, runs
 from faceinpaint.__main__ import main
 from faceinpaint.config import UserError
+from faceinpaint.generator import GENERATORS
+from faceinpaint.inpainter import Inpainter
 
 ROOT = Path(__file__).parents[1]
 EPOCHS = 3
@@ -445,22 +447,27 @@ def work(*_):
         print("begun", flush=True)
         time.sleep(600)
     finally:
-        print("cleared up", flush=True)
+        print("clearing up", flush=True)
+        time.sleep(600 if sys.argv[1] else 0)
 
 vars(faceinpaint)["train"] = work
 sys.exit(__main__.main(["train"]))
 """
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["once", "twice"])
 @pytest.mark.parametrize(
     ("how", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 )
-def test_signals_end_a_command_cleanly(how, code, word):
-    process = python(STOPPED)
+def test_signals_end_a_command_cleanly(how, code, word, again):
+    process = python(STOPPED, "slowly" if again else "")
     assert process.stdout.readline() == "begun\n"
     process.send_signal(how)
+    if again:
+        assert process.stdout.readline() == "clearing up\n"
+        process.send_signal(how)
     out, errors = process.communicate(timeout=60)
-    assert (process.returncode, out) == (code, "cleared up\n")
+    assert (process.returncode, out) == (code, "" if again else "clearing up\n")
     assert errors == f"\nfaceinpaint: {word}; the same command goes on from what is finished\n"
 
 
@@ -493,6 +500,22 @@ def test_one_percent_of_corrupt_jpegs_changes_nothing_else(tmp_path):
     assert kept == 396
     assert sorted((spoiled.folder / "rejects.txt").read_text().split()) == sorted(bad)
     assert "4 unreadable left out" in spoiled.description
+
+
+def test_a_finished_run_makes_its_generator_anew(stand_in, whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    (folder / "generator.keras").unlink()
+    faceinpaint.train(settings(), stand_in, folder)
+    assert keras.models.load_model(folder / "generator.keras").count_params() == 250
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_every_generator_passes_for_what_it_is(name, tmp_path):
+    model = Inpainter(settings(generator=name))
+    model.averaged_generator.save(tmp_path / "generator.keras")
+    (tmp_path / "config.json").write_text(config.to_json(model.config))
+    loaded = faceinpaint.load(tmp_path).averaged_generator.get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(loaded, model.averaged_generator.get_weights(), strict=True))
 
 
 def lambda_layer(folder):

@@ -166,7 +166,7 @@ def test_loading_what_is_not_there_or_damaged(run, tmp_path):
         faceinpaint.load(tmp_path)
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
     (tmp_path / "generator.keras").write_bytes((folder / "generator.keras").read_bytes()[:5000])
-    with pytest.raises(UserError, match=r"generator.keras: not a generator of this config .*; train again"):
+    with pytest.raises(UserError, match=r"generator.keras: not a generator of this config .*; delete it and"):
         faceinpaint.load(tmp_path)
 
 
