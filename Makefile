@@ -6,6 +6,10 @@ RUN ?= runs/$(PRESET)$(SIZE:%=_%)
 EPOCHS ?=
 SIZE ?=
 PYTHON ?=
+PHOTO ?=
+MASK ?=
+OUT ?= restored.png
+EYES ?=
 
 VENV := .venv/installed
 PY := .venv/bin/python
@@ -14,7 +18,7 @@ WHAT = --data $(call quoted,$(DATA)) --run $(call quoted,$(RUN))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help train test evaluate notebooks bench lint clean
+.PHONY: help train test evaluate restore notebooks bench lint clean
 
 help:  ## this page
 	@echo 'Repair damaged faces with a U-Net GAN. Two commands for a fresh machine: make train, make test.'
@@ -26,6 +30,7 @@ help:  ## this page
 	@echo '  EPOCHS=N       instead of the number in the preset'
 	@echo '  SIZE=PIXELS    side of the picture: 64, 96, 128, 256'
 	@echo '  RUN=FOLDER     where training writes and evaluation reads; else runs/PRESET'
+	@echo '  PHOTO= MASK= OUT= EYES=X1,Y1,X2,Y2   what to restore, where it is white that is damaged, into what, the eyes'
 	@echo '  PYTHON=PATH    the Python, 3.11 to 3.13, that .venv is made with'
 	@echo
 	@echo 'For example: make train DATA=img_align_celeba.zip EPOCHS=15'
@@ -39,6 +44,12 @@ test: $(VENV)  ## run the tests; they need no data
 
 evaluate: $(VENV)  ## measure RUN, or the weights that come with it, on the test faces of DATA, into results.json
 	$(PY) -m faceinpaint evaluate --data $(call quoted,$(DATA)) $(if $(wildcard $(RUN)),--run $(call quoted,$(RUN)))
+
+# With the weights that come with the repository, unless RUN is given.
+restore: $(VENV)  ## repair PHOTO where MASK is white, into OUT; EYES names the eyes, else the package mtcnn looks
+	$(if $(and $(PHOTO),$(MASK)),,$(error for example: make restore PHOTO=portrait.jpg MASK=mask.png EYES=310,402,422,398))
+	$(PY) -m faceinpaint restore $(call quoted,$(PHOTO)) $(call quoted,$(MASK)) -o $(call quoted,$(OUT)) \
+		$(if $(EYES),--eyes $(EYES)) $(if $(filter file,$(origin RUN)),,--run $(call quoted,$(RUN)))
 
 # The notebooks run in their own folder: a path given from here lies one folder up.
 from_notebooks = $(if $(filter auto sample tfds /% ~%,$(firstword $(1))),,../)$(1)

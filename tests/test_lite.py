@@ -8,7 +8,7 @@ import pytest
 from faceinpaint import config, lite, restoring
 from faceinpaint.config import UserError
 
-CASES = [*({"fill": fill} for fill in ("surround", "mean", "noise", "constant")), {"generator": "coarse_to_fine"}]
+CASES = [*({"fill": fill} for fill in ("surround", "mean", "noise", "constant")), {"generator": "coarse_to_fine"}, {"size": 48}]
 
 
 def examples(size, seed=0):
@@ -35,16 +35,16 @@ def raw_difference(inpainter, restorer):
     return max(differences)
 
 
-@pytest.mark.parametrize("changes", CASES, ids=lambda changes: "-".join(changes.values()))
+@pytest.mark.parametrize("changes", CASES, ids=lambda changes: str(*changes.values()))
 def test_equal_to_keras_for_every_fill_and_generator(changes, tmp_path):
     from faceinpaint import export
     from faceinpaint.inpainter import Inpainter
 
-    inpainter = Inpainter(config.preset("smoke", precision="float32", size=32, **changes))
+    inpainter = Inpainter(config.preset("smoke", **{"precision": "float32", "size": 32} | changes))
     export.write(inpainter, tmp_path / "generator.tflite")
     restorer = lite.LiteInpainter(tmp_path / "generator.tflite", inpainter.config)
     assert raw_difference(inpainter, restorer) < 1e-5
-    images, masks = examples(32)
+    images, masks = examples(inpainter.config.size)
     for image, mask in zip(images, masks, strict=True):
         restored, expected = restorer.restore(image, mask), inpainter.restore(image, mask)
         assert np.abs(restored.astype(int) - expected).max() <= 1  # where the value lies between two

@@ -314,7 +314,7 @@ def placed(face, side, rng):
 
 def psnr(image, restored, mask):
     """In dB, over the pixels of the bool `mask`."""
-    return 10 * np.log10(255**2 / np.square(image.astype(float) - restored)[mask].mean())
+    return 10 * np.log10(255**2 / np.square(image[mask].astype(float) - restored[mask]).mean())
 
 
 def telea_around(image, hole):
