@@ -1,7 +1,7 @@
 """Files that appear whole or not at all, and one training at a time in a run directory. No TensorFlow."""
 
 import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -10,7 +10,7 @@ from faceinpaint.config import UserError
 
 try:
     import fcntl
-except ImportError:  # Windows: nothing stops a second training there
+except ImportError:  # Windows
     fcntl = None
 
 
@@ -66,12 +66,14 @@ def write_image(path: Path, image):
 @contextmanager
 def locked(folder: Path):
     """Held by one process at a time for each `folder`; `UserError` for the others. The system lifts the lock with the
-    process, however that ends: the file `.lock` that stays behind stops nobody."""
+    process, however that ends: the file `.lock` that stays behind stops nobody. Where there are no such locks (Windows,
+    some network disks) everybody passes."""
     with (folder / ".lock").open("a") as file:
         try:
             if fcntl:
-                with suppress(NotImplementedError):
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(f"{folder}: a training is running there; wait for it, or use another --run") from error
+        except OSError:
+            pass
         yield

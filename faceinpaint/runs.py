@@ -136,7 +136,7 @@ def check_same(run_dir: Path, record: dict, config: Config, faces: celeba.Faces)
     if changed:
         raise UserError(f"{run_dir}: begun with other settings ({'; '.join(changed)}); use another --run, or --fresh")
     others = [key for key in now if key != "data" and begun.get(key) != now[key]]
-    if others:
+    if others and len(record["history"]) < config.epochs:
         print(f"{run_dir}: begun with another {', '.join(others)}; goes on, not bit for bit as it would have there")
 
 

@@ -343,6 +343,16 @@ def test_a_tampered_config_does_not_become_the_runs(stand_in, whole, tmp_path):
         faceinpaint.train(settings(seed=7), stand_in, folder)
 
 
+def test_another_machine_is_said(stand_in, tmp_path, capsys, monkeypatch):
+    with pytest.MonkeyPatch.context() as patch:
+        fail_from(patch, 30, Killed(), once=False)
+        with pytest.raises(Killed):
+            faceinpaint.train(settings(), stand_in, tmp_path)
+    monkeypatch.setattr("faceinpaint.runs._processor", lambda: "another")
+    faceinpaint.train(settings(), stand_in, tmp_path)
+    assert f"{tmp_path}: begun with another processor; goes on, not bit for bit" in capsys.readouterr().out
+
+
 def test_a_run_without_its_checkpoints_is_not_begun_again(stand_in, whole, tmp_path):
     folder = shutil.copytree(whole, tmp_path / "run")
     shutil.rmtree(folder / "checkpoint")
