@@ -1,15 +1,18 @@
 """Exports a trained generator to LiteRT: one file, `generator.tflite`, that `lite` runs without TensorFlow."""
 
+import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from faceinpaint.config import Config
-from faceinpaint.files import write_bytes
+from faceinpaint.files import replacing, write_bytes
 from faceinpaint.fills import FILLS
-from faceinpaint.inpainter import Inpainter, composite
+from faceinpaint.inpainter import Inpainter, composite, load
 from faceinpaint.native import captured_stderr
+from faceinpaint.restoring import EXPORTED, WEIGHTS
 
 
 def _fill(config: Config):
@@ -69,3 +72,30 @@ def convert(inpainter: Inpainter) -> bytes:
 def write(inpainter: Inpainter, path: str | Path):
     """Writes the generator and its fill to `path`, whole or not at all."""
     write_bytes(Path(path), convert(inpainter))
+
+
+def _save_small(inpainter: Inpainter, path: Path):
+    """`averaged_generator` as a .keras file, deflated: Keras itself does not compress."""
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / path.name
+        inpainter.averaged_generator.save(saved)
+        deflated = {"mode": "w", "compression": zipfile.ZIP_DEFLATED, "compresslevel": 9}
+        with replacing(path) as new, zipfile.ZipFile(saved) as large, zipfile.ZipFile(new, **deflated) as small:
+            for member in large.namelist():
+                small.writestr(member, large.read(member))
+
+
+def publish(run: str | Path, folder: str | Path = WEIGHTS):
+    """Makes of the run directory `run` the weights that come with the package, or a `folder` like them: config,
+    environment and history as they are, the averaged generator rounded to float16 for Keras and for LiteRT.
+
+    Raises `UserError` for a run without a trained generator.
+    """
+    run, folder = Path(run), Path(folder)
+    inpainter = load(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    halve(inpainter)
+    _save_small(inpainter, folder / "generator.keras")
+    write(inpainter, folder / EXPORTED)
+    for name in ("config.json", "environment.json", "history.jsonl"):
+        write_bytes(folder / name, (run / name).read_bytes())

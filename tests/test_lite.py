@@ -8,7 +8,8 @@ import pytest
 from faceinpaint import config, lite, restoring
 from faceinpaint.config import UserError
 
-CASES = [*({"fill": fill} for fill in ("surround", "mean", "noise", "constant")), {"generator": "coarse_to_fine"}, {"size": 48}]
+FILLS = [{"fill": fill} for fill in ("surround", "mean", "noise", "constant")]
+CASES = [*FILLS, {"generator": "coarse_to_fine"}, {"size": 48}]
 
 
 def examples(size, seed=0):
@@ -96,9 +97,7 @@ def test_the_contract_is_checked(images, masks, message, lite_run):
 
 
 def test_what_cannot_be_loaded_is_said(lite_run, tmp_path, monkeypatch):
-    with pytest.raises(
-        UserError, match=r"no trained generator; one more `train --run .*` exports it"
-    ):
+    with pytest.raises(UserError, match=r"no trained generator; one more `train --run .*` exports it"):
         lite.load(tmp_path)
     shutil.copy(lite_run / "config.json", tmp_path)
     content = (lite_run / "generator.tflite").read_bytes()
@@ -120,3 +119,27 @@ def test_the_weights_that_come_with_the_package_are_equal_to_keras():
     from faceinpaint.inpainter import load
 
     assert raw_difference(load(), lite.load()) < 1e-5
+
+
+def test_what_is_published_is_small_and_equal_in_both_forms(tmp_path):
+    from faceinpaint import export, load
+    from faceinpaint.inpainter import Inpainter
+
+    run, published = tmp_path / "run", tmp_path / "weights"
+    run.mkdir()
+    inpainter = Inpainter(config.preset("smoke", precision="float32", generator_widths=(32, 64, 64)))
+    (run / "config.json").write_text(config.to_json(inpainter.config))
+    for name in ("environment.json", "history.jsonl"):
+        (run / name).write_text(f"{{}} {name}")
+    inpainter.averaged_generator.save(run / "generator.keras")
+    export.publish(run, published)
+    assert sorted(path.name for path in published.iterdir()) == [
+        "config.json", "environment.json", "generator.keras", "generator.tflite", "history.jsonl"
+    ]  # fmt: skip
+    assert (published / "history.jsonl").read_bytes() == (run / "history.jsonl").read_bytes()
+    assert (published / "generator.keras").stat().st_size < 0.75 * (run / "generator.keras").stat().st_size
+    loaded = load(published)
+    assert raw_difference(loaded, lite.load(published)) < 1e-5
+    pairs = (model.averaged_generator.get_weights() for model in (loaded, inpainter))
+    for rounded, weights in zip(*pairs, strict=True):
+        assert np.allclose(rounded, weights, rtol=1e-3, atol=1e-6)
