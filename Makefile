@@ -18,7 +18,7 @@ WHAT = --data $(call quoted,$(DATA)) --run $(call quoted,$(RUN))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help train test evaluate restore notebooks bench lint clean
+.PHONY: help train test evaluate restore paint notebooks bench lint clean
 
 help:  ## this page
 	@echo 'Repair damaged faces with a U-Net GAN. Two commands for a fresh machine: make train, make test.'
@@ -50,6 +50,10 @@ restore: $(VENV)  ## repair PHOTO where MASK is white, into OUT; EYES names the 
 	$(if $(and $(PHOTO),$(MASK)),,$(error for example: make restore PHOTO=portrait.jpg MASK=mask.png EYES=310,402,422,398))
 	$(PY) -m faceinpaint restore $(call quoted,$(PHOTO)) $(call quoted,$(MASK)) -o $(call quoted,$(OUT)) \
 		$(if $(EYES),--eyes $(EYES)) $(if $(filter file,$(origin RUN)),,--run $(call quoted,$(RUN)))
+
+paint: $(VENV)  ## repair PHOTO in a window: paint the damage, the restored face appears beside it
+	$(if $(PHOTO),,$(error for example: make paint PHOTO=portrait.jpg))
+	$(PY) -m faceinpaint paint $(call quoted,$(PHOTO))
 
 # The notebooks run in their own folder: a path given from here lies one folder up.
 from_notebooks = $(if $(filter auto sample tfds /% ~%,$(firstword $(1))),,../)$(1)

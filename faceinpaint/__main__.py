@@ -73,6 +73,30 @@ def restore(args):
     repair(Path(args.photo), Path(args.mask), Path(args.out), args.run, args.eyes, args.align)
 
 
+def paint(args):
+    """Repair a photograph in a window: paint the damage with the mouse, the restored face appears beside it.
+
+    Click both eyes of the face, or where they were, then paint. The restored face follows as soon as you let go.
+    Closing the window saves the result, beside PHOTO or at -o, and the mask, beside the result; the same command goes
+    on from that mask. PHOTO itself is never changed. A minute or two for most photos.
+
+    left button    paint the damage             e          click both eyes; again for another face
+    right button   erase                        f          forget the eyes
+    wheel  [ ]     size of the brush            u  r       undo, redo
+    x              left button erases, paints   c          clear the mask
+    Ctrl+wheel     zoom, as + and - do;         s  l       save mask and result, load the saved mask
+                   0 shows the whole photo      h          all keys
+    middle button  move the photo, as           q  Esc     save and close, as closing the window does
+                   the arrow keys do
+
+    Example: python -m faceinpaint paint portrait.jpg
+    """
+    from faceinpaint.paint import paint as open_window
+
+    out, mask = (Path(name) if name else None for name in (args.out, args.mask))
+    open_window(Path(args.photo), out, mask, args.run, args.eyes)
+
+
 def bench(args):
     """Measure the speed and the memory of everything on this machine.
 
@@ -128,6 +152,12 @@ def _add_size(command) -> None:
     )
 
 
+def _add_run(command) -> None:
+    command.add_argument(
+        "--run", metavar="FOLDER", help="whose generator (default: the one that comes with faceinpaint)"
+    )
+
+
 def parser() -> argparse.ArgumentParser:
     program = argparse.ArgumentParser(
         PROGRAM, description="Repair damaged faces with a U-Net GAN.", epilog=f"More: {PROGRAM} COMMAND --help"
@@ -170,9 +200,18 @@ def parser() -> argparse.ArgumentParser:
         default="auto",
         help="auto (the default): find the faces; none: PHOTO is cut as CelebA's pictures are",
     )
+    _add_run(command)
+
+    command = _add(commands, paint)
+    command.add_argument("photo", metavar="PHOTO", help="any picture of up to 40 megapixels")
+    command.add_argument("-o", "--out", metavar="OUT", help="the result (default: PHOTO's name with -restored)")
     command.add_argument(
-        "--run", metavar="FOLDER", help="whose generator (default: the one that comes with faceinpaint)"
+        "--mask", metavar="MASK", help="begin with this mask (default: the one saved last time, if any)"
     )
+    command.add_argument(
+        "--eyes", action="append", metavar="X1,Y1,X2,Y2", help="a face's eyes, instead of clicking them"
+    )
+    _add_run(command)
 
     command = _add(commands, bench)
     _add_preset(command)

@@ -1,0 +1,158 @@
+"""`python -m faceinpaint paint`: a window of the desktop in which damage is painted with the mouse, the restored face
+beside it. No TensorFlow here."""
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from faceinpaint import lite
+from faceinpaint.config import UserError
+from faceinpaint.desk import SCREEN, Desk
+from faceinpaint.files import replacing
+from faceinpaint.native import captured_stderr
+from faceinpaint.painting import Painting
+from faceinpaint.photo import restore_photo
+from faceinpaint.photo_read import Picture, read, read_mask
+from faceinpaint.photo_write import FORMATS, check_holds, write
+from faceinpaint.repair import check_output, face_finder
+
+LARGEST = (1760, 960)  # a window larger than this is no help
+USED = 0.9  # of the screen
+PATIENCE = 15  # milliseconds to wait for a key before the picture is brought up to date
+NO_DISPLAY = "paint: {}, so there is no screen to open a window on; use a desktop, or draw the mask in any program " \
+    "and give it to restore"  # fmt: skip
+
+
+def screen_size() -> tuple[int, int]:
+    """Width and height of the screen. Raises `UserError` where none can be used: OpenCV would end the process."""
+    if sys.platform in ("win32", "darwin"):
+        return SCREEN
+    if not os.environ.get("DISPLAY"):
+        wayland = ", and WAYLAND_DISPLAY alone needs XWayland" if os.environ.get("WAYLAND_DISPLAY") else ""
+        raise UserError(NO_DISPLAY.format(f"DISPLAY is not set{wayland}"))
+    try:
+        x11 = ctypes.CDLL("libX11.so.6")
+    except OSError as error:
+        raise UserError("paint: libX11 is missing; on Debian or Ubuntu: sudo apt-get install libx11-6") from error
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    display = ctypes.c_void_p(x11.XOpenDisplay(None))
+    if not display:
+        raise UserError(NO_DISPLAY.format(f"the X server of DISPLAY={os.environ['DISPLAY']} does not answer"))
+    try:
+        return x11.XDisplayWidth(display, 0), x11.XDisplayHeight(display, 0)
+    finally:
+        x11.XCloseDisplay(display)
+
+
+class Work:
+    """The files of one painting: a photo, its mask and eyes in `mask_path` (a PNG), the result at `out`."""
+
+    def __init__(self, photo: Picture, out: Path, restorer):
+        self.photo, self.out, self.restorer = photo, out, restorer
+        self.mask_path = out.with_name(f"{out.stem}-mask.png")
+        self.painting = Painting(photo.shape)
+
+    def open(self, mask_path: Path | None = None, eyes=()):
+        """Goes on from a mask: `mask_path`, or what an earlier painting left."""
+        path = mask_path or self.mask_path
+        if mask_path or path.is_file():
+            mask = read_mask(path, self.photo)
+            self.painting = Painting(self.photo.shape, mask, eyes or _eyes_in(path))
+        else:
+            self.painting = Painting(self.photo.shape, eyes=eyes)
+
+    def load(self) -> str:
+        """Takes the mask on disk, as a step that can be undone."""
+        try:
+            self.painting.load(read_mask(self.mask_path, self.photo))
+        except UserError as error:
+            return str(error)
+        return f"{self.mask_path.name} loaded; u brings the other back"
+
+    def save(self) -> list[str]:
+        """Writes mask and result, each whole or not at all; gives what the user should know, a line each."""
+        painting = self.painting
+        painting.end()
+        if not painting.hole_area:
+            return ["nothing is painted, so nothing is saved"]
+        texts = PngImagePlugin.PngInfo()
+        texts.add_text("eyes", " ".join(_as_text(eyes) for eyes in painting.faces))
+        with replacing(self.mask_path) as temporary:
+            Image.fromarray(painting.mask).save(temporary, "PNG", pnginfo=texts)
+        pixels = self.photo.colour()
+        restored, notes = restore_photo(pixels, painting.mask, self.restorer, painting.faces)
+        write(self.out, self.photo, self.photo.with_hole(restored, painting.mask != 0))
+        return [f"saved: {self.out.name} and {self.mask_path.name}", *notes]
+
+
+def _as_text(eyes) -> str:
+    return ",".join(f"{value:.1f}" for value in np.ravel(eyes))
+
+
+def _eyes_in(mask_path: Path) -> list:
+    """The eyes that `Work.save` kept in a mask, as points (x, y)."""
+    with Image.open(mask_path) as mask:
+        words = getattr(mask, "text", {}).get("eyes", "").split()
+    return [point for word in words for point in np.array(word.split(","), np.float64).reshape(2, 2)]
+
+
+def show(desk: Desk, title: str):
+    """The desk in a window, until that is closed."""
+    os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")  # about fonts that OpenCV does not bring
+    if sys.platform not in ("win32", "darwin"):
+        os.environ["QT_QPA_PLATFORM"] = "xcb"  # all that OpenCV brings; with another Qt ends the process
+    picture = desk.picture()
+    with captured_stderr():
+        cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+    try:
+        cv2.resizeWindow(title, picture.shape[1], picture.shape[0])
+        cv2.imshow(title, picture[..., ::-1])
+        cv2.setMouseCallback(title, desk.mouse)
+        while not desk.closed:
+            code = cv2.waitKeyEx(PATIENCE)
+            if cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) < 1:
+                return
+            if code != -1:
+                desk.key(code)
+            if desk.changed:
+                cv2.imshow(title, desk.picture()[..., ::-1])
+    finally:
+        cv2.destroyAllWindows()
+
+
+def _eight_bits(pixels):
+    return pixels if pixels.dtype == np.uint8 else np.rint(pixels / 257).astype(np.uint8)
+
+
+def default_out(photo: Path) -> Path:
+    """Where the restored `photo` goes unless told: beside it, as the same kind of picture."""
+    return photo.with_name(f"{photo.stem}-restored{photo.suffix if photo.suffix.lower() in FORMATS else '.png'}")
+
+
+def paint(photo: Path, out: Path | None = None, mask: Path | None = None, run=None, eyes=None):
+    """The command `paint`. Raises `UserError` for what the user can mend; what is painted is saved however it ends."""
+    width, height = screen_size()
+    out = out or default_out(photo)
+    picture = read(photo)
+    work = Work(picture, out, lite.load(run))
+    check_output(out, photo, *([mask] if mask else []))
+    check_output(work.mask_path, photo)
+    check_holds(out, picture)
+    pixels = picture.colour()
+    faces = face_finder(eyes, "none")(pixels, np.zeros(picture.shape, bool)) if eyes else []
+    work.open(mask, [point for face in faces for point in face])
+    screen = tuple(round(min(USED * side, most)) for side, most in zip((width, height), LARGEST, strict=True))
+    desk = Desk(_eight_bits(pixels), work.restorer, work.painting, screen, lambda: work.save()[0], work.load)
+    try:
+        show(desk, f"faceinpaint: {photo.name}")
+    finally:
+        for line in (*picture.notes, *work.save()):
+            print(f"faceinpaint: {photo}: {line}", file=sys.stderr)
+    if work.painting.hole_area:
+        named = "".join(f" --eyes {_as_text(face)}" for face in work.painting.faces)
+        print(f"{out}: restored; again: python -m faceinpaint restore {photo} {work.mask_path} -o {out}{named}")
