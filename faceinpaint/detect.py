@@ -22,7 +22,7 @@ NAMES = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 def check_installed():
     if not find_spec("mtcnn"):
         raise UserError(
-            "--align auto: finding faces needs the package mtcnn: python -m pip install mtcnn==1.0.0; or give the eyes, "
+            "--align auto: finding faces needs the package mtcnn: python -m pip install mtcnn==1.0.0; or give eyes, "
             "--eyes X1,Y1,X2,Y2; or --align none for a picture cut as CelebA's are"
         )
 

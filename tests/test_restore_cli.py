@@ -533,3 +533,12 @@ assert main({arguments}) == 0
 print(*{{"tensorflow", "keras", "matplotlib", "skimage", "mtcnn"}} & set(sys.modules))"""
     run = python("-c", code)
     assert (run.returncode, run.stdout, run.stderr) == (0, "out.png: restored\n\n", "")
+
+
+def test_the_cold_start_is_measured(lite_run, monkeypatch):
+    from faceinpaint import cold_start
+
+    monkeypatch.setattr(cold_start, "KERAS", cold_start.LITE)  # Keras takes seconds to start
+    seconds = cold_start.cold_start(lite_run, repeats=1)
+    assert list(seconds) == ["LiteRT", "Keras"]
+    assert all(values.shape == (1,) and values[0] > 0.1 for values in seconds.values())
