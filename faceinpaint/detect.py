@@ -12,11 +12,13 @@ import numpy as np
 from faceinpaint import baselines, quiet_start
 from faceinpaint.alignment import Alignment, Frame, resampled
 from faceinpaint.config import UserError
+from faceinpaint.photo import restore_photo
 
 LONGEST = 1000  # pixels of the longer side of what is searched: faces of 1/50 of it are found, larger ones better
 CLOSE_UP = Frame((-45.0, -45.0), 268.0)  # a face with its surroundings, for a second look
-CLOSE_UP_SIZE = 402
+CLOSE_UP_SIZES = (300, 402, 520)  # pixels: what the detector finds differs a little from size to size
 NAMES = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+MIRRORED = [1, 0, 2, 4, 3]  # left and right of `NAMES` exchanged
 
 
 def check_installed():
@@ -41,23 +43,40 @@ def _landmarks(picture) -> list[np.ndarray]:
     return [np.array([face["keypoints"][name] for name in NAMES], np.float64) for face in faces]
 
 
+def _views(picture, alignment):
+    """The face at `alignment` upright, in several sizes and mirrored: yields the landmarks [5, 2] found in each, in
+    pixels of `picture`."""
+    for size in CLOSE_UP_SIZES:
+        close_up = np.rint(resampled(picture, alignment, CLOSE_UP, size)).astype(np.uint8)
+        found = _landmarks(close_up)
+        for face in _landmarks(np.ascontiguousarray(close_up[:, ::-1])):
+            found.append((face * (-1, 1) + (size - 1, 0))[MIRRORED])
+        matrix = alignment.matrix(CLOSE_UP, size)
+        yield from (face @ matrix[:, :2].T + matrix[:, 2] for face in found)
+
+
 def _looked_at_again(picture, landmarks):
-    """`landmarks` as they are found with the face turned upright and enlarged, where it is found so."""
-    alignment = Alignment.of(landmarks)
-    close_up = resampled(picture, alignment, CLOSE_UP, CLOSE_UP_SIZE)
-    found = _landmarks(np.rint(close_up).astype(np.uint8))
-    if not found:
-        return landmarks
-    matrix = alignment.matrix(CLOSE_UP, CLOSE_UP_SIZE)
-    found = [face @ matrix[:, :2].T + matrix[:, 2] for face in found]
-    return min(found, key=lambda face: np.linalg.norm(face - landmarks))
+    """`landmarks` as the middle of what several close-ups of that face show."""
+    eyes_apart = np.linalg.norm(landmarks[1] - landmarks[0])
+    views = [face for face in _views(picture, Alignment.of(landmarks))
+             if np.linalg.norm(face.mean(axis=0) - landmarks.mean(axis=0)) < eyes_apart]  # fmt: skip
+    return np.median(views, axis=0) if views else landmarks
 
 
-def find_faces(pixels, hole) -> list[np.ndarray]:
+def _in_photo(pixels, hole, restorer):
+    """`find_faces` in a picture of at most `LONGEST` pixels, uint8."""
+    filled = baselines.telea(pixels[None], hole[None])[0]
+    faces = _landmarks(filled)
+    return [_looked_at_again(restore_photo(pixels, hole, restorer, [face])[0], face) for face in faces]
+
+
+def find_faces(pixels, hole, restorer) -> list[np.ndarray]:
     """The five landmarks [5, 2], (x, y), of each face in a photo.
 
-    pixels: uint8 or uint16 [H, W, 3] RGB; hole: bool [H, W], filled classically before the search, for damage hides
-    faces.
+    Damage hides faces. So the hole is filled classically before the first look, and, before a closer look at each face,
+    restored as that found it.
+
+    pixels: uint8 or uint16 [H, W, 3] RGB; hole: bool [H, W]; restorer: an `Inpainter` or a `LiteInpainter`.
     """
     scale = min(1.0, LONGEST / max(hole.shape))
     side = [max(1, round(length * scale)) for length in hole.shape[::-1]]
@@ -65,6 +84,5 @@ def find_faces(pixels, hole) -> list[np.ndarray]:
     if small.dtype == np.uint16:
         small = np.rint(small / 257).astype(np.uint8)
     small_hole = cv2.resize(hole.astype(np.float32), side, interpolation=cv2.INTER_AREA) > 0
-    filled = baselines.telea(small[None], small_hole[None])[0]
     factor = np.array(hole.shape[::-1]) / side
-    return [(_looked_at_again(filled, face) + 0.5) * factor - 0.5 for face in _landmarks(filled)]
+    return [(face + 0.5) * factor - 0.5 for face in _in_photo(small, small_hole, restorer)]

@@ -38,7 +38,7 @@ def check_output(out: Path, *inputs: Path):
         raise UserError(f"{out}: {out.parent} cannot be written to; allow it, or give another -o")
 
 
-def _marked(texts: list[str], pixels, hole) -> list[np.ndarray]:
+def _marked(texts: list[str], pixels, hole, restorer=None) -> list[np.ndarray]:
     """The eyes [2, 2] of each face that `--eyes` names in `texts`, the left one in the picture first."""
     height, width = hole.shape
     faces = []
@@ -55,12 +55,13 @@ def _marked(texts: list[str], pixels, hole) -> list[np.ndarray]:
     return faces
 
 
-def _centred(pixels, hole) -> list[np.ndarray]:
+def _centred(pixels, hole, restorer=None) -> list[np.ndarray]:
     return [centred_face(*hole.shape)]
 
 
 def face_finder(eyes: list[str] | None, align: str) -> Callable:
-    """`find(pixels [H, W, 3], hole [H, W])` → the landmarks of each face, as the options ask for."""
+    """`find(pixels [H, W, 3], hole [H, W], restorer)` → the landmarks of each face, as the options ask for; only the
+    search for faces needs the restorer."""
     if eyes:
         return partial(_marked, eyes)
     if align == "none":
@@ -71,10 +72,10 @@ def face_finder(eyes: list[str] | None, align: str) -> Callable:
     return detect.find_faces
 
 
-def restore_file(photo_path: Path, mask_path: Path, out: Path, restorer: Callable, find_faces: Callable):
+def restore_file(photo_path: Path, mask_path: Path, out: Path, load: Callable, find_faces: Callable):
     """Restores the picture `photo_path` where the picture `mask_path` is white and writes it to `out`.
 
-    restorer: called without arguments, gives an `Inpainter` or a `LiteInpainter`; find_faces: see `face_finder`.
+    load: called without arguments, gives an `Inpainter` or a `LiteInpainter`; find_faces: see `face_finder`.
     What the user should know goes to stderr, a line each.
     Raises `UserError` when a file cannot be used; nothing is written then.
     """
@@ -82,9 +83,8 @@ def restore_file(photo_path: Path, mask_path: Path, out: Path, restorer: Callabl
     photo = read(photo_path)
     hole = read_mask(mask_path, photo)
     check_holds(out, photo)
-    pixels = photo.colour()
-    faces = find_faces(pixels, hole)
-    restored, notes = restore_photo(pixels, hole, restorer(), faces)
+    pixels, restorer = photo.colour(), load()
+    restored, notes = restore_photo(pixels, hole, restorer, find_faces(pixels, hole, restorer))
     write(out, photo, photo.with_hole(restored, hole))
     for note in (*photo.notes, *notes):
         _say(f"{photo_path}: {note}")
@@ -99,7 +99,7 @@ def _mask_for(photo: Path, masks: Path) -> Path:
     return found[0]
 
 
-def restore_folder(photos: Path, masks: Path, out: Path, restorer: Callable, find_faces: Callable):
+def restore_folder(photos: Path, masks: Path, out: Path, load: Callable, find_faces: Callable):
     """Restores each picture of the folder `photos` with the mask of the same name into the folder `out`.
 
     A file that fails is said on stderr and the rest goes on. Raises `UserError` at the end when any did.
@@ -110,13 +110,13 @@ def restore_folder(photos: Path, masks: Path, out: Path, restorer: Callable, fin
     if not out.parent.is_dir() or (out.exists() and not out.is_dir()):
         raise UserError(f"{out}: not a folder, nor one that can be made; give another -o")
     out.mkdir(exist_ok=True)
-    restorer()  # without it nothing can be done
+    load()  # without it nothing can be done
     if any(kind_of(path) in LOSSY for path in names):
         _say(f"{out}: {LOSSY_NOTE}")
     failed = 0
     for path in tqdm(names, unit="photo", disable=None, dynamic_ncols=True):
         try:
-            restore_file(path, _mask_for(path, masks), out / path.name, restorer, find_faces)
+            restore_file(path, _mask_for(path, masks), out / path.name, load, find_faces)
         except (UserError, OSError) as error:
             failed += 1
             _say(f"{path}: {error.strerror}" if isinstance(error, OSError) else error)
@@ -127,17 +127,17 @@ def restore_folder(photos: Path, masks: Path, out: Path, restorer: Callable, fin
 
 def restore(photo: Path, mask: Path, out: Path, run=None, eyes=None, align="auto"):
     """The command `restore`: one picture, or each in a folder. Raises `UserError` for what the user can mend."""
-    restorer = cache(partial(lite.load, run))
+    load = cache(partial(lite.load, run))
     if photo.is_dir():
         if not mask.is_dir():
             raise UserError(f"{mask}: not a folder, but {photo} is one; give the folder with the masks of its photos")
         if eyes:
             raise UserError("--eyes: names the eyes of one photo; for a folder use --align auto or none")
-        return restore_folder(photo, mask, out, restorer, face_finder(None, align))
+        return restore_folder(photo, mask, out, load, face_finder(None, align))
     if mask.is_dir():
         raise UserError(f"{mask}: a folder; give the mask of {photo}")
     out = out / photo.name if out.is_dir() else out
-    restore_file(photo, mask, out, restorer, face_finder(eyes, align))
+    restore_file(photo, mask, out, load, face_finder(eyes, align))
     if kind_of(out) in LOSSY:
         _say(f"{out}: {LOSSY_NOTE}")
     print(f"{out}: restored")

@@ -366,7 +366,7 @@ def test_two_hundred_placements(real_faces, trained):
     assert won > 0.8, summary
 
 
-def test_faces_are_found_by_themselves(real_faces):
+def test_faces_are_found_by_themselves(real_faces, trained):
     """The eyes found in a damaged photo, against where the same detector sees them in the aligned, undamaged face: each
     face's own eyes lie some 4 % of the eye distance from CelebA's average."""
     pytest.importorskip("mtcnn")
@@ -376,12 +376,12 @@ def test_faces_are_found_by_themselves(real_faces):
     errors = []
     for index in range(24):
         clean = cv2.copyMakeBorder(cv2.resize(real_faces[index], (356, 356)), *[40] * 4, cv2.BORDER_REPLICATE)
-        own = find_faces(clean, np.zeros(clean.shape[:2], bool))[0][:2] - 40  # of 356
+        own = find_faces(clean, np.zeros(clean.shape[:2], bool), trained)[0][:2] - 40  # of 356
         scene, where = placed(real_faces[index], np.exp(rng.uniform(np.log(80), np.log(500))), rng)
         hole = part_hole(where, list(PARTS)[index % 4], scene.shape[:2])
         damaged = np.where(hole[..., None], np.uint8(255), scene)
         eyes = in_photo(where, (own + 0.5) / 2)
-        distances = [np.linalg.norm(face[:2] - eyes, axis=1).mean() for face in find_faces(damaged, hole)]
+        distances = [np.linalg.norm(face[:2] - eyes, axis=1).mean() for face in find_faces(damaged, hole, trained)]
         errors.append(min(distances, default=np.inf) / np.linalg.norm(eyes[1] - eyes[0]))
     print(np.round(sorted(errors), 3))
     assert np.median(errors) < 0.05, np.round(sorted(errors), 3)
