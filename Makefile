@@ -22,7 +22,6 @@ WHAT = --data $(call quoted,$(DATA)) --run $(call quoted,$(RUN))
 
 help:  ## this page
 	@echo 'Repair damaged faces with a U-Net GAN. Two commands for a fresh machine: make train, make test.'
-	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo '  DATA=PATH      an archive or a folder of images, or sample, tfds; else what is found, at least the sample'

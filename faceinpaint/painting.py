@@ -42,11 +42,11 @@ class Painting:
     mask: uint8 [H, W], 255 in the hole; eyes: the points marked, two for each face; brush: its diameter, pixels.
     """
 
-    def __init__(self, shape, mask=None, eyes=()):
+    def __init__(self, shape, mask=None, eyes=(), brush=None):
         """shape: (H, W) of the photo; mask: [H, W], nonzero = hole, to go on from; eyes: points to go on from."""
         self.mask = np.zeros(shape, np.uint8) if mask is None else self._as_mask(mask)
         self.eyes = tuple((float(x), float(y)) for x, y in eyes)
-        self.brush = max(2, round(max(shape) / 40))
+        self.brush = brush or max(2, round(max(shape) / 40))
         self._done, self._undone = deque(maxlen=UNDOABLE), deque(maxlen=UNDOABLE)
         self._stroke = None  # while one is drawn: the mask before it, the value drawn, the last point
 
@@ -88,6 +88,14 @@ class Painting:
         if self.drawing:
             before, self._stroke = self._stroke[0], None
             self._step_from(before, self.eyes)
+
+    def stroke(self, points, erase=False) -> "Painting":
+        """A whole stroke through `points`; gives this painting."""
+        self.begin(*points[0], erase)
+        for point in points[1:]:
+            self.move(*point)
+        self.end()
+        return self
 
     def clear(self):
         """Empties the mask."""
