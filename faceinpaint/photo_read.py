@@ -210,7 +210,8 @@ def read_mask(path: Path, photo: Picture) -> np.ndarray:
     if picture.shape != photo.shape:
         sizes = [f"{width}x{height}" for height, width in (picture.shape, photo.shape)]
         raise UserError(f"{path}: {sizes[0]} pixels, but {photo.path} has {sizes[1]}; make both alike")
-    values = picture.colour() / np.float32(65535 if picture.highest != 255 else 255)
+    colours = picture.stored.reshape(*picture.shape, -1)[..., : 1 if picture.grey else 3]
+    values = colours / np.float32(picture.highest)
     if (np.ptp(values, axis=2) > 0.15).mean() > 1e-3:
         raise UserError(f"{path}: coloured; a mask is white where the photo is damaged and black elsewhere")
     bright = values.mean(axis=2)

@@ -374,7 +374,7 @@ def test_faces_are_found_by_themselves(real_faces, trained):
 
     rng = np.random.default_rng(7)
     errors = []
-    for index in range(24):
+    for index in range(16):
         clean = cv2.copyMakeBorder(cv2.resize(real_faces[index], (356, 356)), *[40] * 4, cv2.BORDER_REPLICATE)
         own = find_faces(clean, np.zeros(clean.shape[:2], bool), trained)[0][:2] - 40  # of 356
         scene, where = placed(real_faces[index], np.exp(rng.uniform(np.log(80), np.log(500))), rng)
