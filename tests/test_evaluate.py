@@ -182,3 +182,13 @@ def test_tables_in_a_text_are_made_anew():
     made = evaluation.with_tables(text, rows)
     assert made == text.replace("old", evaluation.table(rows, "psnr"))
     assert evaluation.with_tables(made, rows) == made
+
+
+def test_the_published_figures_stand_beside_ours():
+    rows = [
+        {"framing": framing, "family": family, "method": method, "psnr": [30.0 + framing / 1000], "lpips": [0.02]}
+        for framing in (178, 128) for family in evaluation.PUBLISHED for method in ("faceinpaint", "telea")
+    ]  # fmt: skip
+    text = evaluation.with_tables("<!-- published -->\nold\n<!-- end -->", rows)
+    assert "| centre | 25.02 | 30.13 | 0.0200 | 30.18 | 0.0200 |" in text
+    assert len(text.splitlines()) == 4 + len(evaluation.PUBLISHED)
