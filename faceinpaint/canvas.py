@@ -10,7 +10,7 @@ from matplotlib.backend_bases import MouseButton
 from faceinpaint.painting import Painting, View
 from faceinpaint.preview import panels, pyramid, restored_patch
 
-WIDTH = 10  # inches, of both pictures
+WIDTH = 8  # inches, of both pictures
 SHARPNESS = 600  # pixels along the longer side of each picture
 
 

@@ -15,6 +15,8 @@ BUTTONS = {
     cv2.EVENT_LBUTTONDOWN: cv2.EVENT_FLAG_LBUTTON,
     cv2.EVENT_RBUTTONDOWN: cv2.EVENT_FLAG_RBUTTON,
     cv2.EVENT_MBUTTONDOWN: cv2.EVENT_FLAG_MBUTTON,
+    cv2.EVENT_LBUTTONDBLCLK: cv2.EVENT_FLAG_LBUTTON,  # what a quick second press is
+    cv2.EVENT_RBUTTONDBLCLK: cv2.EVENT_FLAG_RBUTTON,
 }
 RELEASES = (cv2.EVENT_LBUTTONUP, cv2.EVENT_RBUTTONUP, cv2.EVENT_MBUTTONUP)
 # The codes of `cv2.waitKeyEx`, which are each system's own, for the arrows: on X11, Windows and macOS.
@@ -107,6 +109,11 @@ class Desk:
         corners = preview.panel_corners(self.view.panel)
         left, top = corners[x >= corners[1][0] - preview.GAP // 2]
         return x - left, y - top
+
+    @property
+    def touched(self) -> bool:
+        """Whether the mouse has been here."""
+        return self._at is not None
 
     @property
     def _point(self):

@@ -1,7 +1,6 @@
 """`python -m faceinpaint paint`: a window of the desktop in which damage is painted with the mouse, the restored face
 beside it. No TensorFlow here."""
 
-import ctypes
 import os
 import sys
 from pathlib import Path
@@ -20,33 +19,15 @@ from faceinpaint.photo import restore_photo
 from faceinpaint.photo_read import Picture, read, read_mask
 from faceinpaint.photo_write import FORMATS, check_holds, write
 from faceinpaint.repair import check_output, face_finder
+from faceinpaint.x11 import Screen
 
 LARGEST = (1760, 960)  # a window larger than this is no help
 USED = 0.9  # of the screen
 PATIENCE = 15  # milliseconds to wait for a key before the picture is brought up to date
-NO_DISPLAY = "paint: {}, so there is no screen to open a window on; use a desktop, or draw the mask in any program " \
-    "and give it to restore"  # fmt: skip
-
-
-def screen_size() -> tuple[int, int]:
-    """Width and height of the screen. Raises `UserError` where none can be used: OpenCV would end the process."""
-    if sys.platform in ("win32", "darwin"):
-        return SCREEN
-    if not os.environ.get("DISPLAY"):
-        wayland = ", and WAYLAND_DISPLAY alone needs XWayland" if os.environ.get("WAYLAND_DISPLAY") else ""
-        raise UserError(NO_DISPLAY.format(f"DISPLAY is not set{wayland}"))
-    try:
-        x11 = ctypes.CDLL("libX11.so.6")
-    except OSError as error:
-        raise UserError("paint: libX11 is missing; on Debian or Ubuntu: sudo apt-get install libx11-6") from error
-    x11.XOpenDisplay.restype = ctypes.c_void_p
-    display = ctypes.c_void_p(x11.XOpenDisplay(None))
-    if not display:
-        raise UserError(NO_DISPLAY.format(f"the X server of DISPLAY={os.environ['DISPLAY']} does not answer"))
-    try:
-        return x11.XDisplayWidth(display, 0), x11.XDisplayHeight(display, 0)
-    finally:
-        x11.XCloseDisplay(display)
+# Qt, with which OpenCV draws on X11: it brings this platform alone and would end the process with another, it would
+# complain of fonts, and without XInput 2 the wheel can be taken from it.
+QT_SETTINGS = {"QT_QPA_PLATFORM": "xcb", "QT_LOGGING_RULES": "*.warning=false", "QT_XCB_NO_XI2": "1"}
+ON_X11 = sys.platform not in ("win32", "darwin")
 
 
 class Work:
@@ -101,17 +82,20 @@ def _eyes_in(mask_path: Path) -> list:
     return [point for word in words for point in np.array(word.split(","), np.float64).reshape(2, 2)]
 
 
-def show(desk: Desk, title: str):
-    """The desk in a window, until that is closed."""
-    os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")  # about fonts that OpenCV does not bring
-    if sys.platform not in ("win32", "darwin"):
-        os.environ["QT_QPA_PLATFORM"] = "xcb"  # all that OpenCV brings; with another Qt ends the process
-    picture = desk.picture()
+def _turn_wheel(screen: Screen, desk: Desk):
+    for x, y, up, control in screen.turns():
+        turned = (120 if up else -120) << 16
+        desk.mouse(cv2.EVENT_MOUSEWHEEL, x, y, turned | (cv2.EVENT_FLAG_CTRLKEY if control else 0))
+
+
+def show(desk: Desk, title: str, screen: Screen | None = None):
+    """The desk in a window, until that is closed. screen: where the window is on X11."""
+    if screen:
+        os.environ |= QT_SETTINGS
     with captured_stderr():
-        cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
     try:
-        cv2.resizeWindow(title, picture.shape[1], picture.shape[0])
-        cv2.imshow(title, picture[..., ::-1])
+        cv2.imshow(title, desk.picture()[..., ::-1])
         cv2.setMouseCallback(title, desk.mouse)
         while not desk.closed:
             code = cv2.waitKeyEx(PATIENCE)
@@ -119,6 +103,9 @@ def show(desk: Desk, title: str):
                 return
             if code != -1:
                 desk.key(code)
+            if screen and desk.touched:
+                screen.take_wheel()
+                _turn_wheel(screen, desk)
             if desk.changed:
                 cv2.imshow(title, desk.picture()[..., ::-1])
     finally:
@@ -136,7 +123,7 @@ def default_out(photo: Path) -> Path:
 
 def paint(photo: Path, out: Path | None = None, mask: Path | None = None, run=None, eyes=None):
     """The command `paint`. Raises `UserError` for what the user can mend; what is painted is saved however it ends."""
-    width, height = screen_size()
+    screen = Screen() if ON_X11 else None
     out = out or default_out(photo)
     picture = read(photo)
     work = Work(picture, out, lite.load(run))
@@ -146,11 +133,14 @@ def paint(photo: Path, out: Path | None = None, mask: Path | None = None, run=No
     pixels = picture.colour()
     faces = face_finder(eyes, "none")(pixels, np.zeros(picture.shape, bool)) if eyes else []
     work.open(mask, [point for face in faces for point in face])
-    screen = tuple(round(min(USED * side, most)) for side, most in zip((width, height), LARGEST, strict=True))
-    desk = Desk(_eight_bits(pixels), work.restorer, work.painting, screen, lambda: work.save()[0], work.load)
+    sides = zip(screen.size if screen else SCREEN, LARGEST, strict=True)
+    room = tuple(round(min(USED * side, most)) for side, most in sides)
+    desk = Desk(_eight_bits(pixels), work.restorer, work.painting, room, lambda: work.save()[0], work.load)
     try:
-        show(desk, f"faceinpaint: {photo.name}")
+        show(desk, f"faceinpaint: {photo.name}", screen)
     finally:
+        if screen:
+            screen.close()
         for line in (*picture.notes, *work.save()):
             print(f"faceinpaint: {photo}: {line}", file=sys.stderr)
     if work.painting.hole_area:

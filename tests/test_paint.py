@@ -21,6 +21,7 @@ from faceinpaint.config import UserError
 from faceinpaint.desk import Desk
 from faceinpaint.painting import UNDOABLE, Painting, View
 from faceinpaint.photo import restore_photo
+from faceinpaint.x11 import Screen
 
 LEFT, RIGHT, MIDDLE = cv2.EVENT_FLAG_LBUTTON, cv2.EVENT_FLAG_RBUTTON, cv2.EVENT_FLAG_MBUTTON
 WHEEL_UP, WHEEL_DOWN = 120 << 16, -120 << 16
@@ -413,8 +414,8 @@ def photo(tmp_path) -> Path:
 
 def opened(monkeypatch, draw):
     """`paint` with a screen of its own, on which `draw(desk)` is what the person does."""
-    monkeypatch.setattr(paint, "screen_size", lambda: (1200, 800))
-    monkeypatch.setattr(paint, "show", lambda desk, title: draw(desk))
+    monkeypatch.setattr(paint, "ON_X11", False)
+    monkeypatch.setattr(paint, "show", lambda desk, title, screen: draw(desk))
 
 
 def draw_a_hole(desk):
@@ -526,7 +527,7 @@ def test_without_a_screen_one_line(display, monkeypatch, photo, capsys):
     assert "no screen to open a window on" in printed
     assert printed.count("\n") == 1
     with pytest.raises(UserError):
-        paint.screen_size()
+        Screen()
 
 
 @pytest.fixture
@@ -580,6 +581,8 @@ def test_the_window_answers_to_a_real_mouse(screen, photo, lite_run):
             xdotool(screen, "click", "1")
             time.sleep(0.3)
         to(80, 110)
+        xdotool(screen, "click", "4")  # the wheel, twice: a brush of 7 pixels instead of 5
+        xdotool(screen, "click", "4")
         xdotool(screen, "mousedown", "1")
         for x in (90, 100, 110, 120):
             to(x, 110)
@@ -597,6 +600,7 @@ def test_the_window_answers_to_a_real_mouse(screen, photo, lite_run):
     assert mask[110, 82:97].all()
     assert mask[110, 104:119].all()
     assert not mask[110, 99:102].any()
+    assert (mask[:, 90] > 0).sum() == pytest.approx(7, abs=1)
     assert not mask[:100].any()
     eyes = paint._eyes_in(photo.with_name("photo-restored-mask.png"))
     assert np.allclose(eyes, EYES, atol=1)
