@@ -25,11 +25,15 @@ from faceinpaint.config import Config, preset
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = """
-import json, pathlib, sys
+import json, pathlib, signal, sys
+import faceinpaint
 from faceinpaint import __main__, celeba, config
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what is started in the background
 root, settings, *arguments = sys.argv[1:]
+settings = config.from_dict(json.loads(settings))
 celeba.data_folder = lambda: pathlib.Path(root)
-__main__.preset = lambda *_, **__: config.from_dict(json.loads(settings))
+vars(faceinpaint)["train"] = lambda _, *others: faceinpaint.__getattr__("train")(settings, *others)
 sys.exit(__main__.main(arguments))
 """
 EXIT = {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -86,8 +90,8 @@ def draw_faces(path: Path) -> str:
 
 def stopped_once(count: int, process: subprocess.Popen, run: Path, longest: float, rng: random.Random) -> bool:
     """Whether `process` was stopped, in its start or in or between two epochs, before it ended by itself."""
-    how = rng.choice([signal.SIGKILL] * 8 + [signal.SIGINT, signal.SIGTERM])
     begun, early = time.time(), rng.random() < 0.25
+    how = rng.choice([signal.SIGKILL] * 8 + [signal.SIGINT, signal.SIGTERM]) if not early else signal.SIGKILL
     if not early:
         wait_for_epoch(process, run)
     code, errors = stop(process, rng.uniform(0, longest if early else 2.5), how)

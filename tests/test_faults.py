@@ -197,7 +197,7 @@ def test_the_disk_is_full_at_any_write(stand_in, whole, tmp_path, capsys, monkey
     capsys.readouterr()
     for at in itertools.count(1):
         folder = tmp_path / f"full{at}"
-        command = ["train", "--data", stand_in, "--run", str(folder)]
+        command = ["train", "--size", "32", "--data", stand_in, "--run", str(folder)]
         with pytest.MonkeyPatch.context() as patch:
             fail_from(patch, at, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), once=True)
             code = main(command)
@@ -243,7 +243,7 @@ def test_a_small_disk(stand_in, whole, small_disk, capsys, monkeypatch):
     capsys.readouterr()
     for size in np.linspace(8192, used, 12, dtype=int):
         run = small_disk(size) / "run"
-        command = ["train", "--data", stand_in, "--run", str(run)]
+        command = ["train", "--size", "32", "--data", stand_in, "--run", str(run)]
         assert main(command) == 2
         assert re.search(r"run.*: No space left on device", one_line(capsys)), size
         assert partial(run) == []
@@ -449,8 +449,10 @@ def test_the_second_of_two_trainings_is_refused_while_the_first_lives(stand_in, 
 
 
 STOPPED = """
-import sys, time, faceinpaint
+import signal, sys, time, faceinpaint
 from faceinpaint import __main__
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what is started in the background
 
 def work(*_):
     try:
