@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from faceinpaint import decoding, export, pipeline
 from faceinpaint.baselines import telea
+from faceinpaint.cold_start import cold_start
 from faceinpaint.config import Config, at_size
 from faceinpaint.files import write_text
 from faceinpaint.inpainter import Inpainter, resolved
@@ -213,7 +214,13 @@ def memory(config: Config, _) -> list[dict]:
     return rows
 
 
-PARTS = (ceilings, pipelines, training, growth, preparation, restoring, memory)
+def starting(_config: Config, _) -> list[dict]:
+    """`restore` of a photograph of one megapixel from the command's start to its end, and the same through Keras."""
+    seconds = cold_start(repeats=REPEATS)
+    return [_row(f"cold start of restore: {name}", "s", values) for name, values in seconds.items()]
+
+
+PARTS = (ceilings, pipelines, training, growth, preparation, restoring, starting, memory)
 
 
 def ratios(rows: list[dict], config: Config) -> list[dict]:
@@ -224,11 +231,13 @@ def ratios(rows: list[dict], config: Config) -> list[dict]:
     pipeline_rate = value["input pipeline: with damage and fill", "images/s"]
     prepared = value["preparation", "JPEGs/s"] / value["plain loop of cv2.imdecode", "JPEGs/s"]
     faster = value["restore one face: Keras", "ms"] / value["restore one face: LiteRT", "ms"]
+    start = value["cold start of restore: Keras", "s"] / value["cold start of restore: LiteRT", "s"]
     return [
         _row("training step / ceiling of its convolutions", "", value["training step", "GFLOP/s"] / ceiling),
         _row("input pipeline / training step", "", pipeline_rate / step),
         _row("preparation / plain loop", "", prepared),
         _row("restore one face: Keras / LiteRT", "", faster),
+        _row("cold start of restore: Keras / LiteRT", "", start),
         _row(f"epoch of {config.train_images:,} images", "s", config.train_images / step),
         _row(f"all {config.epochs} epochs", "min", config.epochs * config.train_images / step / 60),
     ]
