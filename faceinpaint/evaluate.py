@@ -208,7 +208,8 @@ def table(rows: list[dict], metric="hole_psnr", framing=WHOLE_SIDE, study="famil
 
 def published_table(rows: list[dict], framings=(128, WHOLE_SIDE)) -> str:
     """A Markdown table: the best published PSNR beside ours, and our LPIPS, over the whole image."""
-    ours = {(row["framing"], row.get("family")): row for row in rows if row["method"] == "faceinpaint"}
+    rows = [row for row in rows if (row["study"], row["method"]) == ("family", "faceinpaint")]
+    ours = {(row["framing"], row["family"]): row for row in rows}
     heads = [f"{metric} at {framing}" for framing in framings for metric in ("PSNR", "LPIPS")]
     lines = [f"| family | published | {' | '.join(heads)} |", f"|---|{'---:|' * (1 + len(heads))}"]
     for family, published in PUBLISHED.items():

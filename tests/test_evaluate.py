@@ -186,9 +186,11 @@ def test_tables_in_a_text_are_made_anew():
 
 def test_the_published_figures_stand_beside_ours():
     rows = [
-        {"framing": framing, "family": family, "method": method, "psnr": [30.0 + framing / 1000], "lpips": [0.02]}
+        {"study": "family", "framing": framing, "family": family, "method": method}
+        | {"psnr": [30.0 + framing / 1000], "lpips": [0.02]}
         for framing in (178, 128) for family in evaluation.PUBLISHED for method in ("faceinpaint", "telea")
     ]  # fmt: skip
+    rows.append(rows[0] | {"study": "turn", "turn": 30, "psnr": [20.0]})
     text = evaluation.with_tables("<!-- published -->\nold\n<!-- end -->", rows)
     assert "| centre | 25.02 | 30.13 | 0.0200 | 30.18 | 0.0200 |" in text
     assert len(text.splitlines()) == 4 + len(evaluation.PUBLISHED)
