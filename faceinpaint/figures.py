@@ -81,7 +81,7 @@ def loss_figure(history):
     right.plot(epochs, [line["val_hole_psnr"] for line in history], marker=".", label="hole only")
     right.set(xlabel="epoch", ylabel="validation PSNR (dB)")
     for axes in (left, right):
-        axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)  # above the curves
+        axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
         axes.grid(alpha=0.3)
     return figure
 
