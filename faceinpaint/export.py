@@ -1,7 +1,9 @@
 """Exports a trained generator to LiteRT: one file, `generator.tflite`, that `lite` runs without TensorFlow."""
 
+import logging
 import tempfile
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -57,11 +59,21 @@ def halve(inpainter: Inpainter):
     inpainter.averaged_generator.set_weights([w.astype(np.float16).astype(np.float32) for w in weights])
 
 
+@contextmanager
+def _without_logs():
+    """TensorFlow tells in which temporary folder it puts what."""
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
 def convert(inpainter: Inpainter) -> bytes:
     """The LiteRT model: image [1, size, size, 3] in [-1, 1] and mask [1, size, size, 1], 1 = hole → restored, before
     rounding. It computes in float32, and stores weights as float16 where that loses nothing."""
     module = _graph(inpainter)
-    with captured_stderr():
+    with captured_stderr(), _without_logs():
         converter = tf.lite.TFLiteConverter.from_concrete_functions([module.restore.get_concrete_function()], module)
         if fits_half(inpainter):
             converter.optimizations = [tf.lite.Optimize.DEFAULT]

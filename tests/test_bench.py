@@ -35,6 +35,8 @@ def test_everything_is_measured_and_written(tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "REPEATS", 2)
     monkeypatch.setattr(bench, "SIZES", (64,))
     monkeypatch.setattr(bench, "COUNTS", (2, 4))
+    starts = {"LiteRT": np.array([1.0, 2.0]), "Keras": np.array([9.0, 12.0])}  # measured in tests/test_restore_cli.py
+    monkeypatch.setattr(bench, "cold_start", lambda repeats: starts)
     rows = bench.write_bench(SMOKE, tmp_path / "bench.json")
     assert json.loads((tmp_path / "bench.json").read_text()) == rows
     assert all(0 < row["lowest"] <= row["median"] <= row["highest"] < np.inf for row in rows)
