@@ -102,7 +102,7 @@ def bench(args):
 
     What the machine can do; input pipeline, training step and its growth with images and pixels, preparation,
     restoring, peak memory: all in one run, on random images, as medians with their spread. Prints a table and writes
-    it to a JSON file. Run it while nothing else runs. About 4 minutes.
+    it to a JSON file. Run it while nothing else runs. About 3 minutes.
 
     Example: python -m faceinpaint bench
     """

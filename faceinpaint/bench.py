@@ -3,6 +3,7 @@ than times."""
 
 import json
 import multiprocessing
+import re
 import resource
 import sys
 import tempfile
@@ -183,13 +184,20 @@ def restoring(config: Config, inpainter: Inpainter) -> list[dict]:
     return rows
 
 
+def _peak_gib() -> float:
+    """The most memory this process has had. Linux passes `ru_maxrss` on from the parent: its own is in /proc."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** (30 if sys.platform == "darwin" else 20)
+
+
 def _peak(connection, work, config: Config):
     """In a process of its own: does `work` and sends the most memory it has had, in GiB."""
     inpainter = Inpainter(config)
     inpainter.compile(1)
     work(config, inpainter)
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "darwin" else 1)
-    connection.send(kilobytes / 2**20)
+    connection.send(_peak_gib())
 
 
 def _train_some(config: Config, inpainter: Inpainter):
