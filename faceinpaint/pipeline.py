@@ -52,6 +52,21 @@ def framed(images, frames, size):
     return tf.einsum("bxs,bysc->byxc", columns, shrunk)
 
 
+def sampled(images, frames, size, mirrored):
+    """As `framed`, from one bilinear sample for each pixel: for training, where it takes a quarter of the time.
+
+    Frames of up to two source pixels a side for each of `size` are hardly aliased. mirrored: bool [B], those flipped.
+    """
+    source = images.shape[1]
+    step = frames[:, 2:] * (source / WHOLE_SIDE / size)  # source pixels for each pixel
+    first = frames[:, :2] * (source / WHOLE_SIDE) + (step - 1) / 2  # its centre's row and column in the source
+    last = first + step * (size - 1)
+    left, right = first[:, 1], last[:, 1]
+    boxes = tf.stack([first[:, 0], tf.where(mirrored, right, left), last[:, 0], tf.where(mirrored, left, right)], 1)
+    boxes = tf.clip_by_value(boxes / (source - 1), 0.0, 1.0)
+    return tf.image.crop_and_resize(images, boxes, tf.range(images.shape[0]), [size, size]) / 127.5 - 1.0
+
+
 def centred_frames(count, framing=WHOLE_SIDE):
     """`count` equal frames of side `framing` around the centre, float32 [count, 3]."""
     corner = (WHOLE_SIDE - framing) / 2
@@ -98,17 +113,15 @@ def framed_example(images, config: Config, seed):
     """Prepared `images` uint8 [B, S, S, 3] → (image float [B, size, size, 3], frames [B, 3]): augmented, not damaged,
     all drawn from `seed`."""
     frame_seed, flip_seed, _, _, turn_seed, colour_seed = _seeds(seed)
-    batch = tf.shape(images)[0]
+    batch = images.shape[0]
     if config.rotation:
         angles = tf.random.stateless_uniform([batch], turn_seed, -config.rotation, config.rotation)
         images = turned(images, angles)
     frames = random_frames(config, batch, frame_seed)
-    image = framed(images, frames, config.size)
-    if config.flip:
-        mirrored = tf.random.stateless_uniform([batch, 1], flip_seed) < 0.5
-        image = tf.where(mirrored[..., None, None], image[:, :, ::-1], image)
-        mirrored_left = WHOLE_SIDE - frames[:, 1:2] - frames[:, 2:]
-        frames = tf.concat([frames[:, :1], tf.where(mirrored, mirrored_left, frames[:, 1:2]), frames[:, 2:]], axis=1)
+    mirrored = tf.random.stateless_uniform([batch], flip_seed) < (0.5 if config.flip else 0.0)
+    image = sampled(images, frames, config.size, mirrored)
+    top, left, side = tf.unstack(frames, axis=1)
+    frames = tf.stack([top, tf.where(mirrored, WHOLE_SIDE - left - side, left), side], axis=1)
     if config.colour:
         image = _recoloured(image, config.colour, colour_seed)
     return image, frames

@@ -50,6 +50,24 @@ def test_framing_interpolates_where_it_enlarges():
     assert np.allclose(np.diff((framed[4:-4] + 1) * 127.5), 2.0, atol=1e-3)
 
 
+def test_sampling_puts_each_pixel_where_framing_does():
+    rows, columns = np.mgrid[:128, :128]
+    ramps = np.stack([rows, columns, rows + columns], axis=-1).astype(np.uint8)[None].repeat(4, axis=0)
+    frames = tf.constant([[0, 0, 178], [20, 30, 120], [37, 35, 104], [10.5, 0.25, 150]], tf.float32)
+    mirrored = tf.constant([False, True, False, True])
+    exact = pipeline.framed(tf.constant(ramps), frames, 64).numpy()
+    exact[1::2] = exact[1::2, :, ::-1]
+    error = np.abs(pipeline.sampled(tf.constant(ramps), frames, 64, mirrored).numpy() - exact) * 127.5
+    assert error.max() < 0.2  # a grey level is a pixel
+
+
+def test_sampling_is_hardly_aliased(faces):
+    frames, still = pipeline.random_frames(PAPER, len(faces), tf.constant([3, 4])), tf.zeros([len(faces)], tf.bool)
+    exact = pipeline.framed(tf.constant(faces), frames, 64).numpy()
+    error = pipeline.sampled(tf.constant(faces), frames, 64, still).numpy() - exact
+    assert 10 * np.log10(4 / np.mean(error**2)) > 40
+
+
 def test_centred_frames():
     assert pipeline.centred_frames(2, 128).numpy().tolist() == [[25, 25, 128]] * 2
     assert pipeline.centred_frames(1).numpy().tolist() == [[0, 0, 178]]
