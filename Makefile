@@ -14,6 +14,7 @@ EYES ?=
 VENV := .venv/installed
 PY := .venv/bin/python
 quoted = '$(subst ','\'',$(1))'
+ASKED := $(filter-out file,$(origin RUN) $(origin PRESET) $(origin SIZE))
 WHAT = --data $(call quoted,$(DATA)) --run $(call quoted,$(RUN))
 
 .DEFAULT_GOAL := help
@@ -42,17 +43,17 @@ test: $(VENV)  ## run the tests; they need no data
 	$(PY) -m pytest
 
 evaluate: $(VENV)  ## measure RUN, or the weights that come with it, on the test faces of DATA, into results.json
-	$(PY) -m faceinpaint evaluate --data $(call quoted,$(DATA)) $(if $(wildcard $(RUN)),--run $(call quoted,$(RUN)))
+	$(PY) -m faceinpaint evaluate --data $(call quoted,$(DATA)) $(if $(ASKED)$(wildcard $(RUN)),--run $(call quoted,$(RUN)))
 
-# With the weights that come with the repository, unless RUN is given.
+# With the weights that come with the repository, unless a run is named.
 restore: $(VENV)  ## repair PHOTO where MASK is white, into OUT; EYES names the eyes, else the package mtcnn looks
 	$(if $(and $(PHOTO),$(MASK)),,$(error for example: make restore PHOTO=portrait.jpg MASK=mask.png EYES=310,402,422,398))
 	$(PY) -m faceinpaint restore $(call quoted,$(PHOTO)) $(call quoted,$(MASK)) -o $(call quoted,$(OUT)) \
-		$(if $(EYES),--eyes $(EYES)) $(if $(filter file,$(origin RUN)),,--run $(call quoted,$(RUN)))
+		$(if $(EYES),--eyes $(EYES)) $(if $(ASKED),--run $(call quoted,$(RUN)))
 
 paint: $(VENV)  ## repair PHOTO in a window: paint the damage, the restored face appears beside it
 	$(if $(PHOTO),,$(error for example: make paint PHOTO=portrait.jpg))
-	$(PY) -m faceinpaint paint $(call quoted,$(PHOTO))
+	$(PY) -m faceinpaint paint $(call quoted,$(PHOTO)) $(if $(ASKED),--run $(call quoted,$(RUN)))
 
 # The notebooks run in their own folder: a path given from here lies one folder up.
 from_notebooks = $(if $(filter auto sample tfds /% ~%,$(firstword $(1))),,../)$(1)

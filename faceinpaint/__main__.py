@@ -48,7 +48,7 @@ def evaluate(args):
     Every family of damage, a hole that grows, heads that are turned: PSNR, SSIM and L1 over the whole image and in
     the hole, LPIPS over the whole image (its weights, 64 MB, are fetched once), with 95 % intervals. Prints PSNR in
     the hole as a table, writes everything to a JSON file, and beside it a picture of restored faces. Several runs are
-    compared side by side. About 15 minutes for 1,000 faces on two cores.
+    compared side by side. About 20 minutes for 1,000 faces on two cores.
 
     Example: python -m faceinpaint evaluate --run runs/paper runs/noise_fill
     """

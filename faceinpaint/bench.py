@@ -217,6 +217,7 @@ def memory(config: Config, _) -> list[dict]:
         receiver, sender = processes.Pipe(duplex=False)
         process = processes.Process(target=_peak, args=(sender, work, config))
         process.start()
+        sender.close()  # else nothing would end the wait for a process that failed
         rows.append(_row(f"peak memory: {name}", "GiB", receiver.recv()))
         process.join()
     return rows

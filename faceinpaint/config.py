@@ -99,8 +99,8 @@ def preset(name: str, **changes) -> Config:
 
 def at_size(config: Config, size: int) -> Config:
     """`config` for pictures of `size` pixels. Each doubling beyond 64 adds a finer scale of half the width to both
-    networks, so that their deepest scale sees as much of the face as at 64 pixels, and a training step costs two to
-    three times as much, not four. Raises `UserError` when `size` is not a multiple of 16."""
+    networks, so that their deepest scale sees as much of the face as at 64 pixels. Raises `UserError` when `size` is
+    not a multiple of 16."""
     doublings = range(int(math.log2(max(size / Config.size, 1))), 0, -1)
 
     def with_finer(widths):

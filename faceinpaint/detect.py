@@ -12,7 +12,7 @@ import numpy as np
 from faceinpaint import baselines, quiet_start
 from faceinpaint.alignment import Alignment, Frame, resampled
 from faceinpaint.config import UserError
-from faceinpaint.photo import restore_photo
+from faceinpaint.photo import eight_bits, restore_photo
 
 LONGEST = 1000  # pixels of the longer side of what is searched: faces of 1/50 of it are found, larger ones better
 CLOSE_UP = Frame((-45.0, -45.0), 268.0)  # a face with its surroundings, for a second look
@@ -80,9 +80,7 @@ def find_faces(pixels, hole, restorer) -> list[np.ndarray]:
     """
     scale = min(1.0, LONGEST / max(hole.shape))
     side = [max(1, round(length * scale)) for length in hole.shape[::-1]]
-    small = cv2.resize(pixels, side, interpolation=cv2.INTER_AREA)
-    if small.dtype == np.uint16:
-        small = np.rint(small / 257).astype(np.uint8)
+    small = eight_bits(cv2.resize(pixels, side, interpolation=cv2.INTER_AREA))
     small_hole = cv2.resize(hole.astype(np.float32), side, interpolation=cv2.INTER_AREA) > 0
     factor = np.array(hole.shape[::-1]) / side
     return [(face + 0.5) * factor - 0.5 for face in _in_photo(small, small_hole, restorer)]

@@ -149,10 +149,12 @@ def write_evaluation(runs: list[str] | None, data: str, out: Path) -> list[dict]
     `showcase` of the first beside it as .png. Returns the rows.
 
     One run is called faceinpaint, several by their folders' names. Raises `UserError` for a run without a trained
-    generator, for runs of different sizes and as `celeba.prepare` does.
+    generator, for runs of one name or of different sizes and as `celeba.prepare` does.
     """
     folders = [Path(run) for run in runs or [WEIGHTS]]
     names = ["faceinpaint"] if len(folders) == 1 else [folder.resolve().name for folder in folders]
+    if len({*names, *BASELINES}) < len(names) + len(BASELINES):
+        raise UserError(f"--run {' '.join(runs)}: two methods of one name; each run's folder needs a name of its own")
     inpainters = [load(folder) for folder in folders]
     config = inpainters[0].config
     if len({inpainter.config.size for inpainter in inpainters}) > 1:

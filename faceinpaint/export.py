@@ -62,11 +62,12 @@ def halve(inpainter: Inpainter):
 @contextmanager
 def _without_logs():
     """TensorFlow tells in which temporary folder it puts what."""
+    before = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
         yield
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(before)
 
 
 def convert(inpainter: Inpainter) -> bytes:

@@ -15,7 +15,7 @@ from faceinpaint.desk import SCREEN, Desk
 from faceinpaint.files import replacing
 from faceinpaint.native import captured_stderr
 from faceinpaint.painting import Painting
-from faceinpaint.photo import restore_photo
+from faceinpaint.photo import eight_bits, restore_photo
 from faceinpaint.photo_read import Picture, read, read_mask
 from faceinpaint.photo_write import FORMATS, check_holds, write
 from faceinpaint.repair import check_output, face_finder
@@ -112,10 +112,6 @@ def show(desk: Desk, title: str, screen: Screen | None = None):
         cv2.destroyAllWindows()
 
 
-def _eight_bits(pixels):
-    return pixels if pixels.dtype == np.uint8 else np.rint(pixels / 257).astype(np.uint8)
-
-
 def default_out(photo: Path) -> Path:
     """Where the restored `photo` goes unless told: beside it, as the same kind of picture."""
     return photo.with_name(f"{photo.stem}-restored{photo.suffix if photo.suffix.lower() in FORMATS else '.png'}")
@@ -135,7 +131,7 @@ def paint(photo: Path, out: Path | None = None, mask: Path | None = None, run=No
     work.open(mask, [point for face in faces for point in face])
     sides = zip(screen.size if screen else SCREEN, LARGEST, strict=True)
     room = tuple(round(min(USED * side, most)) for side, most in sides)
-    desk = Desk(_eight_bits(pixels), work.restorer, work.painting, room, lambda: work.save()[0], work.load)
+    desk = Desk(eight_bits(pixels), work.restorer, work.painting, room, lambda: work.save()[0], work.load)
     try:
         show(desk, f"faceinpaint: {photo.name}", screen)
     finally:

@@ -56,11 +56,14 @@ def _box(pixels, margin, shape):
     return int(left), int(top), int(right), int(bottom)
 
 
+def eight_bits(pixels):
+    """`pixels`, uint8 or uint16, as uint8."""
+    return pixels if pixels.dtype == np.uint8 else np.rint(pixels / 257).astype(np.uint8)
+
+
 def _telea(pixels, hole):
     """`pixels` [H, W, 3], uint8 or uint16, its hole filled by `baselines.telea`: float32, computed with 8 bits."""
-    scale = np.iinfo(pixels.dtype).max / 255
-    eight_bits = np.rint(pixels / scale).astype(np.uint8) if scale > 1 else pixels
-    return baselines.telea(eight_bits[None], hole[None])[0] * np.float32(scale)
+    return baselines.telea(eight_bits(pixels)[None], hole[None])[0] * np.float32(np.iinfo(pixels.dtype).max / 255)
 
 
 def _pasted(photo, hole, own, generated, band):

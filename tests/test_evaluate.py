@@ -176,6 +176,12 @@ def test_runs_are_compared_under_their_names(inpainter, face_archive, tmp_path, 
     assert set(json.loads((tmp_path / "two.json").read_text())["trained"]) == {"paper", "noise_fill"}
 
 
+@pytest.mark.parametrize("names", [("a/paper", "b/paper"), ("a/paper", "telea")])
+def test_methods_of_one_name_are_refused(names, tmp_path):
+    with pytest.raises(UserError, match="two methods of one name"):
+        evaluation.write_evaluation([str(tmp_path / name) for name in names], "auto", tmp_path / "out.json")
+
+
 def test_tables_in_a_text_are_made_anew():
     rows = [{"study": "family", "framing": 178, "family": "nose", "method": "a", "psnr": [20.0, 0, 0]}]
     text = "before\n<!-- table psnr 178 family -->\nold\n<!-- end -->\nafter\n"

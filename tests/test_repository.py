@@ -47,7 +47,7 @@ def requirements() -> dict[str, re.Match]:
 
 def make(*arguments) -> str:
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES")}
-    environment = {k: v for k, v in environment.items() if k not in ("DATA", "EPOCHS", "PRESET", "RUN", "PYTHON")}
+    environment = {k: v for k, v in environment.items() if k not in ("DATA", "EPOCHS", "PRESET", "RUN", "SIZE", "PYTHON")}
     run = subprocess.run(["make", "-C", str(ROOT), *arguments], capture_output=True, text=True, env=environment)
     assert run.returncode == 0, run.stderr
     return run.stdout
@@ -114,6 +114,14 @@ def test_make_passes_any_path_on():
     words = commands("train", f"DATA={path.replace('$', '$$')}", "EPOCHS=3", "PRESET=smoke")[-1]
     asked = ["--preset", "smoke", "--data", path, "--run", "runs/smoke", "--epochs", "3"]
     assert words[1:] == ["-m", "faceinpaint", "train", *asked]
+
+
+@pytest.mark.parametrize("target", ["evaluate", "restore", "paint"])
+def test_make_uses_the_run_that_is_asked_for_even_where_it_is_not_trained(target):
+    given = (target, "PHOTO=a.png", "MASK=b.png")
+    assert commands(*given, "RUN=runs/none")[-1][-2:] == ["--run", "runs/none"]
+    assert commands(*given, "PRESET=rotated", "SIZE=96")[-1][-2:] == ["--run", "runs/rotated_96"]
+    assert target == "evaluate" or "--run" not in commands(*given)[-1]
 
 
 def test_make_notebooks_sees_paths_from_their_folder(tmp_path):

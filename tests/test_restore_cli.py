@@ -159,21 +159,18 @@ def refused(capsys, code, part):
     assert len(captured.err) < 260
 
 
-@pytest.mark.parametrize("case", BAD_PHOTOS)
-def test_bad_photos(case, folder, lite_run, capfd):
-    content, part = BAD_PHOTOS[case]
+@pytest.mark.parametrize(
+    ("role", "content", "part"),
+    [
+        pytest.param(role, content, part, id=f"{role}-{case}")
+        for role, bad in {"photo": BAD_PHOTOS, "mask": BAD_MASKS}.items()
+        for case, (content, part) in bad.items()
+    ],
+)
+def test_bad_pictures(role, content, part, folder, lite_run, capfd):
     Path("bad.png").write_bytes(content)
     before = snapshot(folder)
-    refused(capfd, restore(lite_run, photo="bad.png"), part)
-    assert snapshot(folder) == before
-
-
-@pytest.mark.parametrize("case", BAD_MASKS)
-def test_bad_masks(case, folder, lite_run, capfd):
-    content, part = BAD_MASKS[case]
-    Path("bad.png").write_bytes(content)
-    before = snapshot(folder)
-    refused(capfd, restore(lite_run, mask="bad.png"), part)
+    refused(capfd, restore(lite_run, **{role: "bad.png"}), part)
     assert snapshot(folder) == before
 
 
