@@ -23,6 +23,7 @@ from faceinpaint.baselines import telea
 from faceinpaint.cold_start import cold_start
 from faceinpaint.config import Config, at_size
 from faceinpaint.files import write_text
+from faceinpaint.generator import GENERATORS
 from faceinpaint.inpainter import Inpainter, resolved
 from faceinpaint.lite import LiteInpainter
 from faceinpaint.restoring import EXPORTED
@@ -210,16 +211,37 @@ def _restore_one(config: Config, inpainter: Inpainter):
     inpainter.restore(np.zeros([config.size, config.size, 3], np.uint8), np.ones([config.size, config.size], np.uint8))
 
 
+def _peak_memory(work, config: Config) -> float:
+    """The most memory that `work` takes in a process of its own, TensorFlow included, in GiB."""
+    processes = multiprocessing.get_context("spawn")
+    receiver, sender = processes.Pipe(duplex=False)
+    process = processes.Process(target=_peak, args=(sender, work, config))
+    process.start()
+    sender.close()  # else nothing would end the wait for a process that failed
+    peak = receiver.recv()
+    process.join()
+    return peak
+
+
 def memory(config: Config, _) -> list[dict]:
-    """The most memory that training and restoring take, TensorFlow included, each in a process of its own."""
-    rows, processes = [], multiprocessing.get_context("spawn")
-    for name, work in {"training": _train_some, "restoring with Keras": _restore_one}.items():
-        receiver, sender = processes.Pipe(duplex=False)
-        process = processes.Process(target=_peak, args=(sender, work, config))
-        process.start()
-        sender.close()  # else nothing would end the wait for a process that failed
-        rows.append(_row(f"peak memory: {name}", "GiB", receiver.recv()))
-        process.join()
+    """The most memory that training and restoring take."""
+    works = {"training": _train_some, "restoring with Keras": _restore_one}
+    return [_row(f"peak memory: {name}", "GiB", _peak_memory(work, config)) for name, work in works.items()]
+
+
+def generators(config: Config, _) -> list[dict]:
+    """What each kind of generator costs to train, as the paper compares them."""
+    rows = []
+    for name in GENERATORS:
+        own = replace(config, generator=name)
+        inpainter = Inpainter(own)
+        inpainter.compile(1)
+        seconds = config.train_images / config.batch_size * _training_seconds(inpainter)
+        rows += [
+            _row(f"{name}: parameters", "million", inpainter.generator.count_params() / 1e6),
+            _row(f"{name}: epoch of {config.train_images:,} images", "s", seconds),
+            _row(f"{name}: peak memory of training", "GiB", _peak_memory(_train_some, own)),
+        ]
     return rows
 
 
@@ -229,7 +251,7 @@ def starting(_config: Config, _) -> list[dict]:
     return [_row(f"cold start of restore: {name}", "s", values) for name, values in seconds.items()]
 
 
-PARTS = (ceilings, pipelines, training, growth, preparation, restoring, starting, memory)
+PARTS = (ceilings, pipelines, training, growth, preparation, restoring, starting, memory, generators)
 
 
 def ratios(rows: list[dict], config: Config) -> list[dict]:

@@ -34,9 +34,9 @@ PUBLISHED = {"centre": 25.02, "pattern": 24.60, "pixels": 24.93, "half": 17.48, 
 Restore = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-def methods(*inpainters: Inpainter, names=("faceinpaint",)) -> dict[str, Restore]:
-    """Everything that is compared, by name: functions of (images uint8, masks) that return restored images uint8."""
-    return {name: inpainter.restore for name, inpainter in zip(names, inpainters, strict=True)} | BASELINES
+def methods(inpainter: Inpainter) -> dict[str, Restore]:
+    """What is compared, by name: functions of (images uint8, masks) that return restored images uint8."""
+    return {"faceinpaint": inpainter.restore} | BASELINES
 
 
 def damaged_examples(faces, config: Config, family, framing=WHOLE_SIDE):
@@ -133,20 +133,21 @@ def test_faces(data, config: Config) -> np.ndarray:
     return prepared.test
 
 
-def showcase(inpainter: Inpainter, faces, seed=0):
-    """Faces drawn by `seed`, not picked, each with another kind of damage: damaged, restored and original below one
-    another. faces: uint8 [N, S, S, 3] → uint8 [height, width, 3]."""
+def showcase(restorers: dict[str, Restore], faces, config: Config, seed=0):
+    """Faces drawn by `seed`, not picked, each with another kind of damage: damaged, restored by each of `restorers`
+    and original below one another. faces: uint8 [N, S, S, 3] → uint8 [height, width, 3]."""
     drawn = np.random.default_rng(seed).choice(len(faces), min(len(SHOWN), len(faces)), replace=False)
-    examples = [damaged_examples(faces[[i]], inpainter.config, name) for i, name in zip(drawn, SHOWN, strict=False)]
+    examples = [damaged_examples(faces[[i]], config, name) for i, name in zip(drawn, SHOWN, strict=False)]
     images, masks = (np.concatenate(stage) for stage in zip(*examples, strict=True))
-    rows = [figures.damaged(images, masks), inpainter.restore(images, masks), images]
-    return figures.tiles([list(row) for row in rows], SHOWN[: len(images)])
+    restored = {name: restore(images, masks) for name, restore in restorers.items()}
+    rows = {"damaged": figures.damaged(images, masks)} | restored | {"original": images}
+    return figures.tiles(list(rows.values()), SHOWN[: len(images)], list(rows))
 
 
-def write_evaluation(runs: list[str] | None, data: str, out: Path) -> list[dict]:
-    """Evaluates the run directories `runs` side by side, the weights that come with the package unless given, and
-    writes the rows to `out`, with the config, environment and history of each training and the command, and a
-    `showcase` of the first beside it as .png. Returns the rows.
+def write_evaluation(runs: list[str] | None, data: str, out: Path, first: int | None = None) -> list[dict]:
+    """Evaluates the run directories `runs` side by side, the weights that come with the package unless given, on the
+    `first` test faces, on all unless given. Writes the rows to `out`, with the config, environment and history of each
+    training and the command, and a `showcase` of them beside it as .png. Returns the rows.
 
     One run is called faceinpaint, several by their folders' names. Raises `UserError` for a run without a trained
     generator, for runs of one name or of different sizes and as `celeba.prepare` does.
@@ -159,15 +160,16 @@ def write_evaluation(runs: list[str] | None, data: str, out: Path) -> list[dict]
     config = inpainters[0].config
     if len({inpainter.config.size for inpainter in inpainters}) > 1:
         raise UserError(f"{', '.join(runs)}: networks of different sizes; evaluate them one by one")
-    asked = f"--run {' '.join(runs)} " if runs else ""
+    asked = (f"--run {' '.join(runs)} " if runs else "") + (f"--faces {first} " if first else "")
     about = {
         "command": f"python -m faceinpaint evaluate {asked}--data {data} --out {out}",
         "trained": {name: _provenance(folder) for name, folder in zip(names, folders, strict=True)},
     }
-    faces = test_faces(data, config)
-    rows = evaluate_methods(methods(*inpainters, names=names), faces, config)
+    faces = test_faces(data, config)[:first]
+    restorers = {name: inpainter.restore for name, inpainter in zip(names, inpainters, strict=True)}
+    rows = evaluate_methods(restorers | BASELINES, faces, config)
     write_text(out, _as_json(about, rows))
-    write_image(out.with_suffix(".png"), showcase(inpainters[0], faces))
+    write_image(out.with_suffix(".png"), showcase(restorers, faces, config))
     return rows
 
 

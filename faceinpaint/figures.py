@@ -23,18 +23,21 @@ def _text(canvas, text, left, top):
     cv2.putText(canvas, text, (left, top + HEADER - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (40, 40, 40), 1, cv2.LINE_AA)
 
 
-def tiles(rows, titles):
-    """A picture of pictures: rows × columns with a title above each column.
+def tiles(rows, titles, names=()):
+    """A picture of pictures: rows × columns with a title above each column and, where given, a name before each row.
 
     rows: list of lists of uint8 [H, W, 3]; titles: one for each column → uint8 [height, width, 3].
     """
     step = TILE + GAP
-    canvas = np.full((HEADER + len(rows) * step, len(titles) * step, 3), 255, np.uint8)
+    margin = step if names else 0
+    canvas = np.full((HEADER + len(rows) * step, margin + len(titles) * step, 3), 255, np.uint8)
     for column, title in enumerate(titles):
-        _text(canvas, title, column * step + 4, 0)
+        _text(canvas, title, margin + column * step + 4, 0)
+    for row, name in enumerate(names):
+        _text(canvas, name, 4, HEADER + row * step + (TILE - HEADER) // 2)
     for row, pictures in enumerate(rows):
         for column, picture in enumerate(pictures):
-            top, left = HEADER + row * step, column * step
+            top, left = HEADER + row * step, margin + column * step
             canvas[top : top + TILE, left : left + TILE] = _enlarged(picture)
     return canvas
 
@@ -83,6 +86,21 @@ def loss_figure(history):
     for axes in (left, right):
         axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
         axes.grid(alpha=0.3)
+    return figure
+
+
+def histories_figure(histories):
+    """Trainings side by side, epoch by epoch: PSNR in the holes of the validation faces, and the losses of both
+    networks. histories: the lines of each run's `history.jsonl`, by its name."""
+    shown = {"val_hole_psnr": "validation PSNR in the hole (dB)", "reconstruction_loss": "reconstruction loss",
+             "discriminator_loss": "discriminator loss"}  # fmt: skip
+    figure, panels = plt.subplots(1, len(shown), figsize=(11, 3.6), layout="constrained")
+    for axes, (key, label) in zip(panels, shown.items(), strict=True):
+        for name, history in histories.items():
+            axes.plot([line["epoch"] for line in history], [line[key] for line in history], marker=".", label=name)
+        axes.set(xlabel="epoch", ylabel=label)
+        axes.grid(alpha=0.3)
+    panels[0].legend(fontsize=8)
     return figure
 
 

@@ -50,7 +50,10 @@ def test_help_teaches(command, capsys):
     assert "minute" in printed
 
 
-@pytest.mark.parametrize("argv", [["trian"], ["train", "--epochs", "many"], ["train", "--fre"], ["evaluate", "extra"]])
+@pytest.mark.parametrize(
+    "argv",
+    [["trian"], ["train", "--epochs", "many"], ["train", "--fre"], ["evaluate", "extra"], ["evaluate", "--faces=0"]],
+)
 def test_wrong_usage_exits_with_2(argv, capsys):
     with pytest.raises(SystemExit) as exit_:
         main(argv)
@@ -101,8 +104,8 @@ def test_evaluate_passes_what_was_asked_and_prints_a_table(monkeypatch, capsys, 
     asked = []
     module = importlib.import_module("faceinpaint.evaluate")
     monkeypatch.setattr(module, "write_evaluation", lambda *arguments: asked.append(arguments) or rows)
-    assert main(["evaluate", "--run", "there", "--data", "sample", "--out", "figures.json"]) == 0
-    assert asked == [(["there"], "sample", Path("figures.json"))]
+    assert main(["evaluate", "--run", "there", "--data", "sample", "--out", "figures.json", "--faces", "9"]) == 0
+    assert asked == [(["there"], "sample", Path("figures.json"), 9)]
     assert "| nose | **25.13** | 20.00 |" in capsys.readouterr().out
 
 

@@ -163,17 +163,20 @@ def test_an_evaluation_is_written_with_its_provenance(inpainter, face_archive, t
     assert trained["environment"] == {"commit": "abc"}
     assert trained["history"] == [{"epoch": 1}]
     assert written["command"] == f"python -m faceinpaint evaluate --run {run} --data {data} --out {out}"
-    assert cv2.imread(str(out.with_suffix(".png"))).shape == (26 + 3 * 130, 2 * 130, 3)
+    assert cv2.imread(str(out.with_suffix(".png"))).shape == (26 + 3 * 130, 3 * 130, 3)
 
 
 def test_runs_are_compared_under_their_names(inpainter, face_archive, tmp_path, monkeypatch, offline):
     cases = evaluation.cases(families=("half",), areas=(), turns=())[:1]
     monkeypatch.setattr(evaluation, "cases", lambda: cases)
     runs = [_run_directory(tmp_path / name, inpainter) for name in ("paper", "noise_fill")]
-    rows = evaluation.write_evaluation(runs, str(face_archive), tmp_path / "two.json")
+    rows = evaluation.write_evaluation(runs, str(face_archive), tmp_path / "two.json", first=1)
     assert [row["method"] for row in rows][:3] == ["paper", "noise_fill", "mean"]
+    assert [row["n"] for row in rows][:3] == [1, 1, 1]
     assert rows[0]["hole_psnr"] == rows[1]["hole_psnr"]
-    assert set(json.loads((tmp_path / "two.json").read_text())["trained"]) == {"paper", "noise_fill"}
+    written = json.loads((tmp_path / "two.json").read_text())
+    assert set(written["trained"]) == {"paper", "noise_fill"}
+    assert f"--run {' '.join(runs)} --faces 1 --data" in written["command"]
 
 
 @pytest.mark.parametrize("names", [("a/paper", "b/paper"), ("a/paper", "telea")])

@@ -46,8 +46,8 @@ def requirements() -> dict[str, re.Match]:
 
 
 def make(*arguments) -> str:
-    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES")}
-    environment = {k: v for k, v in environment.items() if k not in ("DATA", "EPOCHS", "PRESET", "RUN", "SIZE", "PYTHON")}
+    own = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "DATA", "EPOCHS", "PRESET", "RUN", "SIZE", "PYTHON")
+    environment = {name: value for name, value in os.environ.items() if name not in own}
     run = subprocess.run(["make", "-C", str(ROOT), *arguments], capture_output=True, text=True, env=environment)
     assert run.returncode == 0, run.stderr
     return run.stdout
