@@ -1,5 +1,7 @@
 """Encoded images → the rows of an array on disk: decoded, cut to their centre square, resampled, on every core."""
 
+import math
+import mmap
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -14,6 +16,7 @@ from tqdm import tqdm
 from faceinpaint.sources import Source
 
 MOST_UNREADABLE = 0.01  # fraction of the images; more than this stops
+KEPT_MAPPED = 1024  # rows, between two calls of `_let_go`
 
 
 def centre_square(image: np.ndarray, side: int) -> np.ndarray:
@@ -48,6 +51,13 @@ def in_parallel(function, items: Iterable, ahead: int = 128) -> Iterator:
         yield from (future.result() for future in running)
 
 
+def _let_go(rows: np.memmap):
+    """Gives the pages of the memory-mapped `rows` back to the system, which holds them as long as it likes and writes
+    them to the file: else all of them would count as memory of this process."""
+    if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+        rows.base.madvise(mmap.MADV_DONTNEED)
+
+
 def _decode_into(rows: np.ndarray, first: int, source: Source, names: list[str], progress: tqdm) -> set[str]:
     """Decodes `names` into `rows` from `first` on. Returns the names of those that cannot be read."""
     row_of = {name: row for row, name in enumerate(names, first)}
@@ -60,9 +70,11 @@ def _decode_into(rows: np.ndarray, first: int, source: Source, names: list[str],
         return None
 
     unreadable = set()
-    for failed in in_parallel(decode_one, source.read(names)):
+    for done, failed in enumerate(in_parallel(decode_one, source.read(names)), start=1):
         unreadable |= {failed} - {None}
         progress.update(failed is None)
+        if done % KEPT_MAPPED == 0:
+            _let_go(rows)
     return unreadable
 
 
@@ -82,6 +94,8 @@ def _fill(rows: np.ndarray, source: Source, names: list[str], rejects: list[str]
             if row != len(kept):
                 rows[len(kept)] = rows[row]
             kept.append(name)
+            if len(kept) % KEPT_MAPPED == 0:
+                _let_go(rows)
         if len(rejects) > MOST_UNREADABLE * progress.total:
             break
     return kept
@@ -95,6 +109,13 @@ def _reserve(path: Path):
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
+def _shorten(path: Path, shape: tuple[int, ...]):
+    """Makes the .npy file `path` of uint8 end earlier, with `shape`; its header leaves room for any number of rows."""
+    with path.open("rb+") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        file.truncate(file.tell() + math.prod(shape))
+
+
 def write_part(path: Path, source: Source, names: list[str], count: int, side: int, rejects, progress) -> list[str]:
     """Writes the first `count` readable of `names` to the .npy file `path`. Returns their names."""
     rows = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(min(count, len(names)), side, side, 3))
@@ -102,7 +123,5 @@ def write_part(path: Path, source: Source, names: list[str], count: int, side: i
     kept = _fill(rows, source, names, rejects, progress)
     rows.flush()
     if len(kept) < len(rows):
-        shorter = path.with_name("shorter.npy")
-        np.save(shorter, rows[: len(kept)])
-        os.replace(shorter, path)
+        _shorten(path, (len(kept), *rows.shape[1:]))
     return kept

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from faceinpaint.config import UserError
 
@@ -77,3 +78,27 @@ def locked(folder: Path):
         except OSError:
             pass
         yield
+
+
+def row_reader(array: np.ndarray):
+    """A function of row numbers [B] that returns these rows of `array` [N, ...] as a new array.
+
+    Rows of a memory-mapped array it reads from the file itself: of a map, every page that was ever touched counts as
+    memory of the process, in time all of the file. It is not slower, for nothing has to be mapped in.
+    """
+    if not isinstance(array, np.memmap) or not hasattr(os, "preadv"):  # Windows
+        return array.__getitem__
+    whole = array
+    while isinstance(whole.base, np.memmap):  # `array` may be a part of what was mapped
+        whole = whole.base
+    start = whole.offset + array.ctypes.data - whole.ctypes.data
+    file = Path(whole.filename).open("rb", buffering=0)  # noqa: SIM115 - closed when `read` is no longer there
+
+    def read(numbers):
+        rows = np.empty((len(numbers), *array.shape[1:]), array.dtype)
+        for row, number in zip(rows, numbers, strict=True):
+            if os.preadv(file.fileno(), [row], start + int(number) * array.strides[0]) < row.nbytes:
+                raise OSError(f"{whole.filename}: shorter than it was")
+        return rows
+
+    return read

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from faceinpaint import masks
 from faceinpaint.config import Config, UserError
+from faceinpaint.files import row_reader
 from faceinpaint.fills import FILLS
 from faceinpaint.masks import WHOLE_FRAME, WHOLE_SIDE
 
@@ -151,14 +152,15 @@ def steps_per_epoch(faces, config: Config):
 def training_batches(faces, config: Config, first_step=0, draw=training_example):
     """Endless dataset of (image, mask, filled_image) from `faces` uint8 [N, S, S, 3], starting at `first_step`.
 
-    `faces` may be memory-mapped: only the batch at hand is read. draw: what makes an example of a batch's faces.
+    `faces` may be memory-mapped, and larger than the memory: only the batch at hand is read. draw: what makes an
+    example of a batch's faces.
     """
-    steps, side = steps_per_epoch(faces, config), faces.shape[1]
+    steps, side, read = steps_per_epoch(faces, config), faces.shape[1], row_reader(faces)
 
     def gather(step):
         epoch, batch = divmod(int(step), steps)
         order = epoch_order(len(faces), config.seed, epoch)
-        return faces[order[batch * config.batch_size : (batch + 1) * config.batch_size]]
+        return read(order[batch * config.batch_size : (batch + 1) * config.batch_size])
 
     def example(step):
         images = tf.numpy_function(gather, [step], tf.uint8, stateful=False)
