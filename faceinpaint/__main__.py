@@ -62,9 +62,10 @@ def restore(args):
     """Repair a damaged photograph, or a folder of them, where a mask is white.
 
     PHOTO is any picture of up to 40 megapixels, MASK one of the same size, white where the photo is damaged. Only that
-    is changed; format, depth, transparency and metadata stay where OUT ends as PHOTO does. The faces are those that
-    --eyes names, in a second or so, or that the package mtcnn finds (pip install mtcnn==1.0.0), in some more. What lies
-    outside every face is filled by a classical method. With folders, a mask has its photo's name.
+    is changed; format, depth, transparency and metadata stay where OUT ends as PHOTO does, and what cannot stay is
+    said. The faces are those that --eyes names, in a second or so, or that the package mtcnn finds (pip install
+    mtcnn==1.0.0), in some more. What lies outside every face is filled by a classical method. With folders, a mask has
+    its photo's name.
 
     Example: python -m faceinpaint restore portrait.jpg mask.png -o restored.png --eyes 310,402,422,398
     """

@@ -67,8 +67,8 @@ class Work:
             Image.fromarray(painting.mask).save(temporary, "PNG", pnginfo=texts)
         pixels = self.photo.colour()
         restored, notes = restore_photo(pixels, painting.mask, self.restorer, painting.faces)
-        write(self.out, self.photo, self.photo.with_hole(restored, painting.mask != 0))
-        return [f"saved: {self.out.name} and {self.mask_path.name}", *notes]
+        lost = write(self.out, self.photo, self.photo.with_hole(restored, painting.mask != 0))
+        return [f"saved: {self.out.name} and {self.mask_path.name}", *notes, *lost]
 
 
 def _as_text(eyes) -> str:

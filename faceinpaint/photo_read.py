@@ -93,13 +93,21 @@ def turned_back(pixels, orientation):
     return _turned(pixels, {6: 8, 8: 6}.get(orientation, orientation))
 
 
+def exif_of(header) -> Image.Exif:
+    """The EXIF of a picture, empty where it is damaged, which is no reason to refuse the picture."""
+    try:
+        return Image.Image.getexif(header)  # PNG's own getexif would decode the pixels
+    except Exception:  # Pillow raises many kinds
+        return Image.Exif()
+
+
 def orientation_of(header) -> int:
     """How the stored pixels are to be turned. Both libraries turn TIFFs themselves."""
     if header is None or header.format == "TIFF":
         return 1
     try:
-        return int(Image.Image.getexif(header).get(ORIENTATION, 1))  # PNG's own getexif would decode the pixels
-    except Exception:  # Pillow raises many kinds for damaged EXIF, which is no reason to refuse the picture
+        return int(exif_of(header).get(ORIENTATION, 1))
+    except (TypeError, ValueError):
         return 1
 
 
@@ -193,8 +201,9 @@ def read(path: Path) -> Picture:
         raise UserError(f"{path}: holds numbers that are not finite; save it with 8 or 16 bits a channel")
     if stored.ndim == 3:
         stored = stored[..., [2, 1, 0, 3][: stored.shape[2]]]
-    if header is not None and header.mode == "LA" and stored.ndim == 3:
-        stored = stored[..., [0, 3]]
+    if header is not None and header.mode == "LA":
+        whole = stored.ndim == 3  # OpenCV leaves the alpha of a TIFF out
+        stored = stored[..., [0, 3]] if whole else np.array(Image.open(BytesIO(encoded)))
     if header is not None and header.mode == "CMYK":
         stored = stored[..., :3]
     return Picture(path, _turned(stored, orientation_of(header)), header, (*notes, *_changes(header)))

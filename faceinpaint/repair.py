@@ -85,8 +85,8 @@ def restore_file(photo_path: Path, mask_path: Path, out: Path, load: Callable, f
     check_holds(out, photo)
     pixels, restorer = photo.colour(), load()
     restored, notes = restore_photo(pixels, hole, restorer, find_faces(pixels, hole, restorer))
-    write(out, photo, photo.with_hole(restored, hole))
-    for note in (*photo.notes, *notes):
+    lost = write(out, photo, photo.with_hole(restored, hole))
+    for note in (*photo.notes, *notes, *lost):
         _say(f"{photo_path}: {note}")
 
 

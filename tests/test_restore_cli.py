@@ -14,6 +14,7 @@ import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
 import faceinpaint
+from faceinpaint import photo_read, photo_write
 from faceinpaint.__main__ import main
 
 HEIGHT, WIDTH = 160, 200
@@ -237,6 +238,7 @@ def kept(before: Path, after: Path, mask) -> np.ndarray:
 
 
 RGBA = np.dstack([colours(), np.tile(np.arange(WIDTH, dtype=np.uint8), (HEIGHT, 1))])
+LOSSLESS = [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000]
 EXACT = {
     "rgb.png": encoded(),
     "grey.png": encoded(colours()[..., 0]),
@@ -246,6 +248,7 @@ EXACT = {
     "grey16.png": cv2.imencode(".png", colours()[..., 0].astype(np.uint16) * 251)[1].tobytes(),
     "rgba16.png": cv2.imencode(".png", RGBA.astype(np.uint16) * 251)[1].tobytes(),
     "rgb.tif": encoded(kind="TIFF", compression="tiff_lzw"),
+    "grey_alpha.tif": encoded(Image.fromarray(RGBA).convert("LA"), kind="TIFF"),
     "rgb16.tif": cv2.imencode(".tif", colours().astype(np.uint16) * 251)[1].tobytes(),
     "rgb.bmp": encoded(kind="BMP"),
     "rgb.ppm": encoded(kind="PPM"),
@@ -253,6 +256,7 @@ EXACT = {
     "lossless.webp": encoded(kind="WEBP", lossless=True),
     "lossy.webp": encoded(kind="WEBP", quality=80),
     "rgb.jp2": encoded(kind="JPEG2000"),
+    "rgb16.jp2": cv2.imencode(".jp2", colours().astype(np.uint16) * 251, LOSSLESS)[1].tobytes(),
     "float.pfm": cv2.imencode(".pfm", colours().astype(np.float32) / 255)[1].tobytes(),
 }
 
@@ -264,10 +268,11 @@ def test_kind_depth_and_every_pixel_outside_the_hole_are_kept(name, folder, lite
     captured = capfd.readouterr()
     assert captured.err == ""
     assert captured.out == f"out{Path(name).suffix}: restored\n"
-    restored = kept(Path(name), Path(f"out{Path(name).suffix}"), hole())
+    kept(Path(name), Path(f"out{Path(name).suffix}"), hole())
     assert Path(name).read_bytes() == EXACT[name]
     if "alpha" in name or "rgba" in name:
-        assert np.array_equal(restored[..., 3], cv2.imread(name, cv2.IMREAD_UNCHANGED)[..., 3])
+        old, new = (np.asarray(in_file(path))[..., -1] for path in (name, f"out{Path(name).suffix}"))
+        assert np.array_equal(new, old)
     if not name.endswith((".pfm", ".ppm", ".pgm")) and "16" not in name:
         assert in_file(name).mode == in_file(f"out{Path(name).suffix}").mode
 
@@ -369,35 +374,117 @@ def test_a_turned_jpeg_becomes_an_upright_png(folder, lite_run):
     assert in_file("out.png").getexif().get(0x0112, 1) == 1
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
-def test_metadata_is_kept(kind, folder, lite_run):
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+
+
+def described(kind, pixels=None, **options) -> bytes:
+    """A picture with all the metadata that its `kind` can hold."""
     exif = Image.Exif()
     exif[0x010F], exif[0x0132] = "Box camera", "1926:05:01 12:00:00"
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    options = {"exif": exif, "icc_profile": profile} | ({} if kind == "WEBP" else {"dpi": (300, 300)})
+    exif[0x010E] = "Großmutter".encode()
+    exif.get_ifd(0x8769)[0x9286] = b"ASCII\0\0\0by the sea"
+    options |= {"icc_profile": PROFILE} | ({} if kind == "WEBP" else {"dpi": (300, 300)})
     if kind == "PNG":
         options["pnginfo"] = PngImagePlugin.PngInfo()
         options["pnginfo"].add_text("Title", "Portrait")
-    suffix = kind.lower()
-    Path(f"photo.{suffix}").write_bytes(encoded(kind=kind, **options))
-    assert restore(lite_run, photo=f"photo.{suffix}", out=f"out.{suffix}") == 0
-    new = in_file(f"out.{suffix}")
-    assert new.getexif()[0x010F] == "Box camera"
-    assert new.getexif()[0x0132] == "1926:05:01 12:00:00"
-    assert new.info["icc_profile"] == profile
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", XMP.decode())
+    elif kind == "TIFF":
+        exif[700], exif[33723] = XMP, b"\x1c\x02\x78\x00\x03sea"
+    else:
+        options["xmp"] = XMP
+    content = encoded(pixels, kind, exif=exif.tobytes(), **options)
+    return content.replace(b"Gro??mutter", "Großmutter".encode())  # Pillow writes a TIFF's letters so
+
+
+def still_described(path, kind):
+    new = in_file(path)
+    exif = Image.Image.getexif(new)
+    assert (exif[0x010F], exif[0x0132]) == ("Box camera", "1926:05:01 12:00:00")
+    assert exif[0x010E].encode("latin-1").decode() == "Großmutter"
+    assert exif.get_ifd(0x8769)[0x9286] == b"ASCII\0\0\0by the sea"
+    assert new.info["icc_profile"] == PROFILE
+    assert new.info["xmp"] == XMP
     if kind != "WEBP":
         assert np.allclose([float(value) for value in new.info["dpi"]], 300, atol=0.1)
     if kind == "PNG":
-        assert new.text == {"Title": "Portrait"}
+        assert new.text["Title"] == "Portrait"
+    if kind == "TIFF":
+        assert new.tag_v2[33723] == b"\x1c\x02\x78\x00\x03sea"
 
 
-def test_a_16_bit_png_keeps_profile_and_exif(folder, lite_run):
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    pixels, names = colours().astype(np.uint16) * 251, [cv2.IMAGE_METADATA_ICCP]
-    content = cv2.imencodeWithMetadata(".png", pixels, names, [np.frombuffer(profile, np.uint8)])[1].tobytes()
-    Path("photo.png").write_bytes(content)
-    assert restore(lite_run) == 0
-    assert in_file("out.png").info["icc_profile"] == profile
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_metadata_is_kept(kind, folder, lite_run, capfd):
+    suffix = kind.lower()
+    Path(f"photo.{suffix}").write_bytes(described(kind))
+    assert restore(lite_run, photo=f"photo.{suffix}", out=f"out.{suffix}") == 0
+    still_described(f"out.{suffix}", kind)
+    assert "written without" not in capfd.readouterr().err
+
+
+def deep(kind, channels, depth=np.uint16) -> bytes:
+    """A picture of 16 bits, or float, in grey or colour, with metadata: Pillow writes such in grey alone, so that for
+    colour its tags and chunks are put in by `photo_write`, from a picture in grey."""
+    pixels = colours().astype(depth) * depth(251)
+    grey = described(kind, pixels[..., 0])
+    if channels == 1:
+        return grey
+    path = Path(f"grey.{kind.lower()}")
+    path.write_bytes(grey)
+    colour = photo_read.Picture(path, pixels, Image.open(BytesIO(grey)))
+    photo_write.write(path, colour, pixels)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_metadata_of_16_bits_is_kept(kind, channels, folder, lite_run, capfd):
+    photo, out = f"photo.{kind.lower()}", f"out.{kind.lower()}"
+    Path(photo).write_bytes(deep(kind, channels))
+    still_described(photo, kind)
+    assert restore(lite_run, photo=photo, out=out) == 0
+    assert capfd.readouterr().err == ""
+    still_described(out, kind)
+    kept(Path(photo), Path(out), hole())
+    assert in_file(out).mode == in_file(photo).mode
+    in_file(out).load()  # Pillow finds the pixels as well
+
+
+EVERYTHING = "EXIF, colour profile, resolution, XMP"
+
+
+@pytest.mark.parametrize(
+    ("kind", "depth", "channels", "out", "lost"),
+    [
+        ("PNG", np.uint16, 1, "out.ppm", f"{EVERYTHING}, texts"),
+        ("PNG", np.uint16, 3, "out.pgm", f"{EVERYTHING}, texts"),
+        ("PNG", np.uint16, 3, "out.jp2", f"{EVERYTHING}, texts"),
+        ("PNG", np.uint16, 3, "out.tif", "texts"),
+        ("TIFF", np.uint16, 3, "out.png", None),
+        ("TIFF", np.float32, 1, "out.tif", None),
+        ("TIFF", np.float32, 1, "out.pfm", EVERYTHING),
+        ("TIFF", np.float32, 3, "out.tif", "metadata, if it has any"),
+        ("PNG", np.uint8, 3, "out.bmp", "EXIF, colour profile, XMP, texts"),
+        ("PNG", np.uint8, 3, "out.tif", "texts"),
+        ("JPEG", np.uint8, 3, "out.tif", None),
+        ("JPEG", np.uint8, 3, "out.png", None),
+        ("JPEG", np.uint8, 3, "out.webp", "resolution"),
+    ],
+)
+def test_what_metadata_another_kind_cannot_keep_is_said(kind, depth, channels, out, lost, folder, lite_run, capfd):
+    photo = f"photo.{kind.lower()}"
+    Path(photo).write_bytes(described(kind) if depth == np.uint8 else deep(kind, channels, depth))
+    assert restore(lite_run, photo=photo, out=out) == 0
+    said = f"faceinpaint: {photo}: not kept in a {out[3:]}: {lost}\n" if lost else ""
+    assert capfd.readouterr().err == said
+    kept(Path(photo), Path(out), hole())
+
+
+def test_captions_stay_in_a_jpeg(folder, lite_run):
+    block = b"\xff\xed\x00\x1bPhotoshop 3.0\x008BIM by the"
+    Path("photo.jpg").write_bytes(JPEG[:20] + block + JPEG[20:])
+    assert restore(lite_run, photo="photo.jpg", out="out.jpg") == 0
+    assert block in Path("out.jpg").read_bytes()
 
 
 def test_masks_of_every_kind(folder, lite_run):
