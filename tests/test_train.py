@@ -9,10 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 from soak_resume import EXIT, outcome, start, stop, wait_for_epoch
 
 import faceinpaint
-from faceinpaint import celeba, config, figures
+from faceinpaint import celeba, checkpoint, config, figures
 from faceinpaint import losses as losses_module
 from faceinpaint.config import UserError
 from faceinpaint.inpainter import resolved
@@ -152,12 +153,29 @@ def test_fresh_says_what_it_discards_and_spares_other_folders(run, data, tmp_pat
     assert (tmp_path / "photos" / "holiday.jpg").read_bytes() == b"dear"
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_checkpoint_kept(data, tmp_path, monkeypatch):
-    finite = losses_module.reconstruction_loss
-    monkeypatch.setattr(losses_module, "reconstruction_loss", lambda *arguments: finite(*arguments) * float("nan"))
-    with pytest.raises(UserError, match=r"a loss is not a finite number; .*checkpoint is kept; try a lower"):
-        train(settings(), data, tmp_path)
-    assert not list((tmp_path / "checkpoint").iterdir())
+def test_a_loss_that_is_not_finite_stops_and_the_epoch_before_goes_on(run, data, tmp_path, monkeypatch):
+    """In epoch 2 the loss is not a number. When the cause is gone the run goes on from epoch 1 and
+    ends as if nothing had been."""
+    finite, save, factor, kept = losses_module.reconstruction_loss, checkpoint.save, tf.Variable(1.0), []
+
+    def save_and_spoil(folder, *arguments):
+        save(folder, *arguments)
+        kept.append((folder / "epoch_001.npz").read_bytes())
+        factor.assign(float("nan"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(losses_module, "reconstruction_loss", lambda *arguments: finite(*arguments) * factor)
+        patch.setattr(checkpoint, "save", save_and_spoil)
+        with pytest.raises(UserError, match=r"a loss is not a finite number; .*checkpoint is kept; try a lower"):
+            train(settings(), data, tmp_path)
+    assert [path.name for path in (tmp_path / "checkpoint").iterdir()] == ["epoch_001.npz"]
+    assert [(tmp_path / "checkpoint" / "epoch_001.npz").read_bytes()] == kept
+    record, values = checkpoint.latest(tmp_path / "checkpoint")
+    assert [line["epoch"] for line in record["history"]] == [1]
+    assert all(np.isfinite(value).all() for value in values)
+    history = train(settings(), data, tmp_path)
+    assert history[:1] == record["history"]
+    assert np.allclose(losses(history), losses(run[1]), rtol=1e-3)  # the factor of 1 rounds
 
 
 def test_loading_what_is_not_there_or_damaged(run, tmp_path):
