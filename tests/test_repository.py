@@ -1,6 +1,7 @@
 """The shape of the repository: what lies where, pinned requirements, the Makefile's promises, short functions."""
 
 import ast
+import itertools
 import json
 import os
 import re
@@ -191,8 +192,13 @@ def test_the_readme_shows_the_results_as_measured():
 
 
 def test_no_family_is_repaired_better_by_a_classical_method():
+    from faceinpaint.baselines import BASELINES
+    from faceinpaint.masks import FAMILIES
+
     rows = json.loads((ROOT / "notebooks/results.json").read_text())["rows"]
     rows = [row for row in rows if row["study"] == "family"]
+    asked = set(itertools.product((178, 128), FAMILIES, ("faceinpaint", *BASELINES)))
+    assert {(row["framing"], row["family"], row["method"], row["n"]) for row in rows} == {(*key, 1000) for key in asked}
     value = {(row["framing"], row["family"], row["method"]): row["hole_psnr"][0] for row in rows}
     assert [key for key in value if value[key] > value[*key[:2], "faceinpaint"]] == []
 
