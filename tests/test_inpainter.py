@@ -111,6 +111,15 @@ def test_the_rate_falls_to_zero_at_the_end():
     assert rates[4] == pytest.approx(0, abs=1e-9)
 
 
+def test_a_mirrored_picture_is_restored_to_the_mirror_image(inpainter):
+    _, mask, filled_image = batch()
+    generated = inpainter.generate(filled_image, mask).numpy()
+    mirrored = inpainter.generate(filled_image[:, :, ::-1], mask[:, :, ::-1]).numpy()
+    assert np.abs(mirrored[:, :, ::-1] - generated).max() < 1e-5
+    alone = inpainter.averaged_generator(tf.concat([filled_image, mask], axis=-1)).numpy()
+    assert np.abs(alone - generated).max() > 1e-3
+
+
 def test_validation_measures_the_averaged_generator(inpainter):
     image, mask, filled = batch()
     result = inpainter.test_step((image, mask, filled))
