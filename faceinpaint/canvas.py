@@ -74,7 +74,8 @@ def notebook_canvas(photo, restorer, eyes, mask=None, brush=None) -> Canvas:
     paints, that one stays, so that nothing waits for a person. `%matplotlib inline` ends it.
 
     photo: uint8 RGB [H, W, 3]; restorer: as `photo.restore_photo` takes it; eyes: points (x, y), two for each face;
-    mask: [H, W], nonzero = hole; brush: its diameter in photo pixels.
+    mask: [H, W], nonzero = hole, left out when it is of another photo's size; brush: its diameter in photo pixels.
     """
     _answer_to_mouse()
-    return Canvas(photo, restorer, Painting(np.shape(photo)[:2], mask, eyes, brush))
+    shape = np.shape(photo)[:2]
+    return Canvas(photo, restorer, Painting(shape, mask if np.shape(mask) == shape else None, eyes, brush))

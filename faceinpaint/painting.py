@@ -43,15 +43,19 @@ class Painting:
     """
 
     def __init__(self, shape, mask=None, eyes=(), brush=None):
-        """shape: (H, W) of the photo; mask: [H, W], nonzero = hole, to go on from; eyes: points to go on from."""
-        self.mask = np.zeros(shape, np.uint8) if mask is None else self._as_mask(mask)
+        """shape: (H, W) of the photo; mask: [H, W], nonzero = hole, to go on from; eyes: points to go on from.
+        Raises ValueError when the mask is of another shape."""
+        self.mask = np.zeros(shape, np.uint8)
+        if mask is not None:
+            self.mask = self._as_mask(mask)
         self.eyes = tuple((float(x), float(y)) for x, y in eyes)
         self.brush = brush or max(2, round(max(shape) / 40))
         self._done, self._undone = deque(maxlen=UNDOABLE), deque(maxlen=UNDOABLE)
         self._stroke = None  # while one is drawn: the mask before it, the value drawn, the last point
 
-    @staticmethod
-    def _as_mask(mask):
+    def _as_mask(self, mask):
+        if np.shape(mask) != self.mask.shape:
+            raise ValueError(f"mask: expected shape {list(self.mask.shape)}, got {list(np.shape(mask))}")
         return np.where(np.asarray(mask) != 0, np.uint8(HOLE), np.uint8(0))
 
     @property

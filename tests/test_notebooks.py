@@ -12,7 +12,9 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import pytest
+from conftest import draw_face
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -109,6 +111,33 @@ def test_kept_outputs_are_of_a_run_without_errors(path):
     assert len(pictures(path)) >= SHOWN[path.stem][0]
     assert not [output for output in outputs(path) if output["output_type"] == "error"]
     assert str(ROOT) not in path.read_text()
+
+
+def test_notebook_4_takes_a_photo_of_ones_own(tmp_path, face_archive, monkeypatch, capsys):
+    """As its text says: one cell is changed, and the saved mask, of another size, stands in nobody's way."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    notebook, photo = ROOT / "notebooks/04_restore_a_photo.ipynb", tmp_path / "portrait.png"
+    cv2.imwrite(str(photo), cv2.resize(draw_face(1), (360, 440)))
+    for name, value in {"DATA": face_archive, "PRESET": "smoke", "RUN": tmp_path / "none"}.items():
+        monkeypatch.setenv(f"FACEINPAINT_{name}", str(value))
+    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path)
+    monkeypatch.chdir(ROOT / "notebooks")
+    advice = re.findall(r"`((?:picture|eyes) = .+?)`", source(cells(notebook, "markdown")[1]))
+    own = (
+        "\n".join(advice)
+        .replace("portrait.jpg", str(photo))
+        .replace("[(310, 402), (422, 398)]", "[(140, 222), (218, 222)]")
+    )
+    texts, names = code(notebook), {}
+    texts[1] = f"{texts[1].splitlines()[0]}\n{own}"
+    for text in [*texts[:4], "desk.painting.stroke([(140, 222), (160, 230)])", *texts[4:]]:
+        exec(text, names)
+    assert names["picture"].shape == (440, 360, 3)
+    assert names["mask"].shape == (440, 360)
+    assert "pixels changed outside it: 0" in capsys.readouterr().out
+    matplotlib.pyplot.close("all")
 
 
 @pytest.fixture(scope="module")

@@ -133,6 +133,15 @@ def test_eyes_make_faces_left_first():
     assert [face.tolist() for face in painting.faces] == [[[30, 42], [60, 40]]]
 
 
+def test_a_mask_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"mask: expected shape \[10, 20\], got \[20, 10\]"):
+        Painting((10, 20), mask=np.eye(20, 10))
+    painting = Painting((10, 20), mask=np.eye(10, 20))
+    with pytest.raises(ValueError, match=r"got \[10, 20, 3\]"):
+        painting.load(np.zeros((10, 20, 3)))
+    assert painting.mask.sum() == 10 * 255
+
+
 def test_hole_area():
     assert Painting((10, 20), mask=np.eye(10, 20)).hole_area == 10 / 200
 
@@ -403,6 +412,9 @@ def test_matplotlib_events_paint_as_well():
     assert not made.painting.mask[100, 85]
     saved = canvas.notebook_canvas(image, restorer, EYES, mask=made.painting.mask)
     assert (saved.painting.mask == made.painting.mask).all()
+    other = canvas.notebook_canvas(picture(300, 200), restorer, EYES, mask=made.painting.mask)
+    assert other.painting.mask.shape == (300, 200)
+    assert other.painting.hole_area == 0
 
 
 @pytest.fixture
