@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin
 from faceinpaint import lite
 from faceinpaint.config import UserError
 from faceinpaint.desk import SCREEN, Desk
-from faceinpaint.files import replacing
+from faceinpaint.files import explained, replacing
 from faceinpaint.native import captured_stderr
 from faceinpaint.painting import Painting
 from faceinpaint.photo import eight_bits, restore_photo
@@ -52,15 +52,27 @@ class Work:
         try:
             self.painting.load(read_mask(self.mask_path, self.photo))
         except UserError as error:
-            return str(error)
+            return self._shown(error)
         return f"{self.mask_path.name} loaded; u brings the other back"
 
+    def save_now(self) -> str:
+        """Saves while the painting goes on, whether or not it succeeds."""
+        try:
+            return self.save()[0]
+        except UserError as error:
+            return f"not saved: {self._shown(error).partition(';')[0]}"
+
+    def _shown(self, error) -> str:
+        """A line for the window, which has no room for the folder."""
+        return str(error).removeprefix(f"{self.out.parent}{os.sep}")
+
     def save(self) -> list[str]:
-        """Writes mask and result, each whole or not at all; gives what the user should know, a line each."""
+        """Writes mask and result, each whole or not at all; gives what the user should know, a line each. Where nothing
+        is painted, the mask of before is removed, or it would be back the next time; the result stays."""
         painting = self.painting
         painting.end()
         if not painting.hole_area:
-            return ["nothing is painted, so nothing is saved"]
+            return self._save_nothing()
         texts = PngImagePlugin.PngInfo()
         texts.add_text("eyes", " ".join(_as_text(eyes) for eyes in painting.faces))
         with replacing(self.mask_path) as temporary:
@@ -69,6 +81,13 @@ class Work:
         restored, notes = restore_photo(pixels, painting.mask, self.restorer, painting.faces)
         lost = write(self.out, self.photo, self.photo.with_hole(restored, painting.mask != 0))
         return [f"saved: {self.out.name} and {self.mask_path.name}", *notes, *lost]
+
+    def _save_nothing(self) -> list[str]:
+        if not self.mask_path.is_file():
+            return ["nothing is painted, so nothing is saved"]
+        with explained(self.mask_path):
+            self.mask_path.unlink()
+        return [f"nothing is painted: {self.mask_path.name} is removed, {self.out.name} left as it is"]
 
 
 def _as_text(eyes) -> str:
@@ -92,6 +111,7 @@ def show(desk: Desk, title: str, screen: Screen | None = None):
     """The desk in a window, until that is closed. screen: where the window is on X11."""
     if screen:
         os.environ |= QT_SETTINGS
+        screen.forget_window()
     with captured_stderr():
         cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
     try:
@@ -110,6 +130,17 @@ def show(desk: Desk, title: str, screen: Screen | None = None):
                 cv2.imshow(title, desk.picture()[..., ::-1])
     finally:
         cv2.destroyAllWindows()
+
+
+def _painted(work: Work, desk: Desk, title: str, screen: Screen | None) -> list[str]:
+    """Shows the desk and saves. When that fails the desk comes back, once, for the reason can often be mended."""
+    show(desk, title, screen)
+    try:
+        return work.save()
+    except UserError:
+        desk.message, desk.closed, desk.changed = f"{work.save_now()}; closing again gives up", False, True
+    show(desk, title, screen)
+    return work.save()
 
 
 def default_out(photo: Path) -> Path:
@@ -131,13 +162,14 @@ def paint(photo: Path, out: Path | None = None, mask: Path | None = None, run=No
     work.open(mask, [point for face in faces for point in face])
     sides = zip(screen.size if screen else SCREEN, LARGEST, strict=True)
     room = tuple(round(min(USED * side, most)) for side, most in sides)
-    desk = Desk(eight_bits(pixels), work.restorer, work.painting, room, lambda: work.save()[0], work.load)
+    desk = Desk(eight_bits(pixels), work.restorer, work.painting, room, work.save_now, work.load)
+    lines = None
     try:
-        show(desk, f"faceinpaint: {photo.name}", screen)
+        lines = _painted(work, desk, f"faceinpaint: {photo.name}", screen)
     finally:
         if screen:
             screen.close()
-        for line in (*picture.notes, *work.save()):
+        for line in (*picture.notes, *(lines or work.save())):
             print(f"faceinpaint: {photo}: {line}", file=sys.stderr)
     if work.painting.hole_area:
         named = "".join(f" --eyes {_as_text(face)}" for face in work.painting.faces)

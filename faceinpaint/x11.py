@@ -36,7 +36,7 @@ class Screen:
         self._display = ctypes.c_void_p(self._x11.XOpenDisplay(None))
         if not self._display:
             raise UserError(NO_SCREEN.format(f"the X server of DISPLAY={os.environ['DISPLAY']} does not answer"))
-        self._window = None
+        self.forget_window()
         self._errors = ERRORS(lambda display, error: 0)  # Xlib's own answer is to end the process
         self._x11.XSetErrorHandler(self._errors)
 
@@ -44,6 +44,10 @@ class Screen:
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
         return self._x11.XDisplayWidth(self._display, 0), self._x11.XDisplayHeight(self._display, 0)
+
+    def forget_window(self):
+        """Another window is going to be opened: its wheel is still to be taken."""
+        self._window = None
 
     def take_wheel(self):
         """Keeps the wheel, over the window that the mouse is in, from OpenCV, whose window would magnify itself and

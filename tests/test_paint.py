@@ -488,6 +488,65 @@ def test_nothing_painted_nothing_saved(photo, lite_run, monkeypatch, capsys):
     assert [path.name for path in photo.parent.iterdir()] == ["photo.png"]
 
 
+def full_disk(_):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_leaves_the_desk_open_and_the_strokes_there(photo, lite_run, monkeypatch, capsys):
+    def session(desk):
+        draw_a_hole(desk)
+        mask = desk.painting.mask.copy()
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full_disk)
+            keys(desk, "s")
+        assert desk.message == "not saved: photo-restored-mask.png: No space left on device"
+        assert not desk.closed
+        assert (desk.painting.mask == mask).all()
+        assert [path.name for path in photo.parent.iterdir()] == ["photo.png"]
+        keys(desk, "s")
+        assert "saved: " in desk.message
+        assert photo.with_name("photo-restored.png").exists()
+
+    opened(monkeypatch, session)
+    assert main(["paint", str(photo), "--run", str(lite_run)]) == 0
+
+
+@pytest.mark.parametrize("mended", [True, False])
+def test_closing_on_a_full_disk_brings_the_desk_back_once(mended, photo, lite_run, monkeypatch, capsys):
+    said = []
+
+    def session(desk):
+        said.append(desk.message)
+        assert not desk.closed
+        if len(said) == 1:
+            draw_a_hole(desk)
+            monkeypatch.setattr(os, "fsync", full_disk)
+        elif mended:
+            monkeypatch.setattr(os, "fsync", lambda _: None)
+        keys(desk, "q")
+
+    opened(monkeypatch, session)
+    assert main(["paint", str(photo), "--run", str(lite_run)]) == (0 if mended else 2)
+    assert said[1:] == ["not saved: photo-restored-mask.png: No space left on device; closing again gives up"]
+    assert photo.with_name("photo-restored.png").exists() == mended
+    assert ("No space left on device; what was finished is kept" in capsys.readouterr().err) != mended
+
+
+def test_a_cleared_mask_stays_cleared(photo, lite_run, monkeypatch, capsys):
+    opened(monkeypatch, draw_a_hole)
+    assert main(["paint", str(photo), "--run", str(lite_run)]) == 0
+    result = photo.with_name("photo-restored.png").read_bytes()
+    opened(monkeypatch, lambda desk: keys(desk, "c"))
+    assert main(["paint", str(photo), "--run", str(lite_run)]) == 0
+    printed = capsys.readouterr().err
+    assert "nothing is painted: photo-restored-mask.png is removed, photo-restored.png left as it is" in printed
+    assert photo.with_name("photo-restored.png").read_bytes() == result
+    opened(monkeypatch, lambda desk: said.append(desk.painting.hole_area))
+    said = []
+    assert main(["paint", str(photo), "--run", str(lite_run)]) == 0
+    assert said == [0]
+
+
 def test_save_and_load_in_the_window(photo, lite_run, monkeypatch, capsys):
     def session(desk):
         keys(desk, "l")
