@@ -39,7 +39,7 @@ def train(args):
     """
     config = preset(args.preset, **({} if args.epochs is None else {"epochs": args.epochs}))
     name = args.preset if args.size == config.size else f"{args.preset}_{args.size}"
-    faceinpaint.train(at_size(config, args.size), args.data, args.run or f"runs/{name}", args.fresh)
+    faceinpaint.train(at_size(config, args.size), args.data, args.run or f"runs/{name}", args.fresh, args.strategy)
 
 
 def evaluate(args):
@@ -182,6 +182,12 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--epochs", type=int, metavar="N", help="instead of the number in the preset")
     command.add_argument("--run", metavar="FOLDER", help="the run directory (default: runs/ and the preset's name)")
     command.add_argument("--fresh", action="store_true", help="start over, saying what is discarded")
+    command.add_argument(
+        "--strategy",
+        choices=("none", "mirrored", "multiworker"),
+        default="none",
+        help="mirrored: on all GPUs of this machine; multiworker: on the machines in TF_CONFIG (default: %(default)s)",
+    )
 
     command = _add(commands, evaluate)
     _add_data(command)

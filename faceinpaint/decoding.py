@@ -16,7 +16,7 @@ from tqdm import tqdm
 from faceinpaint.sources import Source
 
 MOST_UNREADABLE = 0.01  # fraction of the images; more than this stops
-KEPT_MAPPED = 1024  # rows, between two calls of `_let_go`
+MAPPED = 64 << 20  # bytes of a prepared file that are in this process's memory at a time
 
 
 def centre_square(image: np.ndarray, side: int) -> np.ndarray:
@@ -51,10 +51,10 @@ def in_parallel(function, items: Iterable, ahead: int = 128) -> Iterator:
         yield from (future.result() for future in running)
 
 
-def _let_go(rows: np.memmap):
-    """Gives the pages of the memory-mapped `rows` back to the system, which holds them as long as it likes and writes
-    them to the file: else all of them would count as memory of this process."""
-    if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+def _let_go(rows: np.memmap, done: int):
+    """Gives the pages of the memory-mapped `rows`, of which one more is `done`, back to the system now and then. It
+    writes them to the file and holds them as long as it likes; else all of them would be memory of this process."""
+    if done % max(MAPPED // rows.strides[0], 1) == 0 and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
         rows.base.madvise(mmap.MADV_DONTNEED)
 
 
@@ -73,8 +73,7 @@ def _decode_into(rows: np.ndarray, first: int, source: Source, names: list[str],
     for done, failed in enumerate(in_parallel(decode_one, source.read(names)), start=1):
         unreadable |= {failed} - {None}
         progress.update(failed is None)
-        if done % KEPT_MAPPED == 0:
-            _let_go(rows)
+        _let_go(rows, done)
     return unreadable
 
 
@@ -94,8 +93,7 @@ def _fill(rows: np.ndarray, source: Source, names: list[str], rejects: list[str]
             if row != len(kept):
                 rows[len(kept)] = rows[row]
             kept.append(name)
-            if len(kept) % KEPT_MAPPED == 0:
-                _let_go(rows)
+            _let_go(rows, len(kept))
         if len(rejects) > MOST_UNREADABLE * progress.total:
             break
     return kept

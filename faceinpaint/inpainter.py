@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from faceinpaint import losses, metrics
+from faceinpaint import distribution, losses, metrics
 from faceinpaint.config import Config, UserError, read
 from faceinpaint.discriminator import build_discriminator
 from faceinpaint.fills import FILLS
@@ -100,6 +100,9 @@ class Inpainter(keras.Model):
         self.discriminator_optimizer = _adam(self.config, self.config.discriminator_rate, total_steps)
         self.discriminator_optimizer.build(self.discriminator.trainable_variables)
 
+    def _maybe_symbolic_build(self, **_):
+        """Nothing is left to build. Keras would try it on a batch, and fail where there are several workers."""
+
     @property
     def metrics(self):
         return [*self.training_metrics.values(), *self.validation_metrics.values()]
@@ -139,8 +142,9 @@ class Inpainter(keras.Model):
                 self.config.reconstruction_weight * reconstruction_loss
                 + self.config.adversarial_weight * adversarial_loss
             )
-        generator_gradients = generator_tape.gradient(generator_loss, generator_variables)
-        discriminator_gradients = discriminator_tape.gradient(discriminator_loss, discriminator_variables)
+        share = distribution.loss_share()
+        generator_gradients = generator_tape.gradient(generator_loss, generator_variables, share)
+        discriminator_gradients = discriminator_tape.gradient(discriminator_loss, discriminator_variables, share)
         self.generator_optimizer.apply(generator_gradients, self.generator.trainable_variables)
         self.discriminator_optimizer.apply(discriminator_gradients, self.discriminator.trainable_variables)
         self._average_generator()
@@ -169,13 +173,17 @@ class Inpainter(keras.Model):
         random start is forgotten (as in tf.train.ExponentialMovingAverage)."""
         step = tf.cast(self.generator_optimizer.iterations, tf.float32)
         momentum = tf.minimum(self.config.average_momentum, (1.0 + step) / (10.0 + step))
-        for average, weight in zip(self.averaged_generator.weights, self.generator.weights, strict=True):
+
+        def follow(average, weight, momentum):
             average.assign_sub((1.0 - momentum) * (average - weight))
+
+        pairs = zip(self.averaged_generator.weights, self.generator.weights, strict=True)
+        distribution.update_each(follow, pairs, momentum)
 
     def _update(self, trackers, **values):
         for name, value in values.items():
             trackers[name].update_state(value)
-        return {name: tracker.result() for name, tracker in trackers.items()}
+        return {name: distribution.reported(tracker.result()) for name, tracker in trackers.items()}
 
     def restore(self, images, masks, batch_size=64):
         """Repairs damaged images.

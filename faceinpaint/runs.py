@@ -24,7 +24,7 @@ from faceinpaint.config import Config, UserError, from_dict, read, to_json
 from faceinpaint.files import remove_partial, write_text
 
 
-def _identity(faces: celeba.Faces) -> str:
+def identity(faces: celeba.Faces) -> str:
     """Changes when other faces, or the same ones in another order, are trained on, validated on or tested on."""
     return hashlib.sha256(json.dumps([faces.train.shape, faces.names]).encode()).hexdigest()
 
@@ -43,10 +43,10 @@ def _commit() -> str:
 
 def environment(faces: celeba.Faces) -> dict:
     """What a result depends on besides the config: data, code, machine."""
-    threading = tf.config.threading
+    threading, replicas = tf.config.threading, tf.distribute.get_strategy().num_replicas_in_sync
     return {
         "data": faces.description,
-        "faces": _identity(faces),
+        "faces": identity(faces),
         "commit": _commit(),
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
@@ -59,6 +59,7 @@ def environment(faces: celeba.Faces) -> dict:
         "threads": [threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads()],
         "gpus": [gpu.name for gpu in tf.config.list_physical_devices("GPU")],
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
+        **({"replicas": replicas} if replicas > 1 else {}),
     }
 
 
@@ -135,7 +136,7 @@ def check_same(run_dir: Path, record: dict, config: Config, faces: celeba.Faces)
         changed.append(f"data «{begun.get('data')}» there, «{now['data']}» asked")
     if changed:
         raise UserError(f"{run_dir}: begun with other settings ({'; '.join(changed)}); use another --run, or --fresh")
-    others = [key for key in now if key != "data" and begun.get(key) != now[key]]
+    others = [key for key in begun | now if key != "data" and begun.get(key) != now.get(key)]
     if others and len(record["history"]) < config.epochs:
         print(f"{run_dir}: begun with another {', '.join(others)}; goes on, not bit for bit as it would have there")
 

@@ -11,6 +11,7 @@ step). The same config on the same machine gives the same bits, checkpoints and 
 and what Keras and the plots write about themselves differ.
 """
 
+import hashlib
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +22,8 @@ import tensorflow as tf
 from PIL import Image
 from tqdm import tqdm
 
-from faceinpaint import celeba, checkpoint, export, figures, pipeline, runs
-from faceinpaint.config import Config, UserError
+from faceinpaint import celeba, checkpoint, distribution, export, figures, pipeline, runs
+from faceinpaint.config import Config, UserError, to_json
 from faceinpaint.files import explained, locked, replacing, write_image, write_text
 from faceinpaint.inpainter import Inpainter, load, resolved
 from faceinpaint.restoring import EXPORTED
@@ -145,17 +146,20 @@ def write_filmstrip(run_dir: Path, last: int):
         frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=300, loop=0)
 
 
-def _go_on(run_dir: Path, config: Config, faces: celeba.Faces) -> list[dict]:
+def _go_on(run_dir: Path, config: Config, faces: celeba.Faces, spread: tf.distribute.Strategy) -> list[dict]:
     """Trains the epochs that `run_dir` has not finished."""
     for folder in ("grids", "checkpoint"):
         (run_dir / folder).mkdir(exist_ok=True)
-    record, values = runs.find(run_dir, config, faces)
-    runs.check_same(run_dir, record, config, faces)
+    with spread.scope():  # the environment tells of it
+        record, values = runs.find(run_dir, config, faces)
+        runs.check_same(run_dir, record, config, faces)
     finished = len(record["history"])
     runs.cut_back(run_dir, finished)
     runs.write(run_dir, record)
+    _agree(config, faces, spread, finished)
     if finished < config.epochs:
-        _fit(run_dir, config, faces, record, values)
+        recording = Record(run_dir, record, _grid_examples(faces, config))
+        _fit(config, faces, spread, finished, values, recording)
     else:
         print(f"{run_dir}: all {config.epochs} epochs are done; --fresh starts over")
     if not (run_dir / "generator.keras").is_file():
@@ -181,45 +185,79 @@ def _save_generator(run_dir: Path, inpainter: Inpainter):
         inpainter.averaged_generator.save(temporary)
 
 
-def _fit(run_dir: Path, config: Config, faces: celeba.Faces, record: dict, values: list[np.ndarray] | None):
-    """Trains from the state `values` of the last checkpoint, from the beginning without one, and extends `record`."""
+def _agree(config: Config, faces: celeba.Faces, spread: tf.distribute.Strategy, finished: int = 0) -> int:
+    """The number of epochs that the chief has `finished`. Raises `UserError` when it trains something else."""
+    task = int(hashlib.sha256(f"{to_json(config)}{runs.identity(faces)}".encode()).hexdigest()[:15], 16)
+    chief_task, finished = distribution.from_chief(spread, np.array([task, finished])).tolist()
+    if task != chief_task:
+        raise UserError("this worker has other settings, or other faces, than the first one: give both the same")
+    return finished
+
+
+def _fit(
+    config: Config,
+    faces: celeba.Faces,
+    spread: tf.distribute.Strategy,
+    finished: int,
+    values: list[np.ndarray] | None = None,
+    recording: Record | None = None,
+):
+    """Trains all epochs after `finished`, from the state `values` of the chief's last checkpoint, from the beginning
+    without one. The chief is `recording`."""
     tf.config.experimental.enable_op_determinism()
-    steps, finished = pipeline.steps_per_epoch(faces.train, config), len(record["history"])
-    inpainter = _inpainter(config, faces, values)
-    recording = Record(run_dir, record, _grid_examples(faces, config))
-    recording.set_model(inpainter)
-    if not finished:
-        recording.draw_grid(0)
-    validation = pipeline.fixed_examples(faces.validation, config)
+    steps, callbacks = pipeline.steps_per_epoch(faces.train, config), [StopOnNaN()]
+    with spread.scope():
+        inpainter = _inpainter(config, faces, values)
+    distribution.align(spread, inpainter.state_variables)
+    if recording:
+        recording.set_model(inpainter)
+        if not finished:
+            recording.draw_grid(0)
+        callbacks += [Progress(finished, config.epochs, steps), recording]
+    validation = tf.data.Dataset.from_tensor_slices(tuple(pipeline.fixed_examples(faces.validation, config)))
     inpainter.fit(
-        pipeline.training_batches(faces.train, config, first_step=finished * steps),
-        validation_data=tf.data.Dataset.from_tensor_slices(tuple(validation)).batch(config.batch_size),
+        distribution.shares(spread, pipeline.training_batches(faces.train, config, first_step=finished * steps)),
+        validation_data=distribution.copies(spread, validation.batch(config.batch_size)),
         initial_epoch=finished,
         epochs=config.epochs,
         steps_per_epoch=steps,
-        callbacks=[StopOnNaN(), Progress(finished, config.epochs, steps), recording],
+        callbacks=callbacks,
         shuffle=False,  # the batches come shuffled
         verbose=0,
     )
 
 
-def train(config: Config, data="auto", run_dir="runs/paper", fresh=False) -> list[dict]:
+def train(config: Config, data="auto", run_dir="runs/paper", fresh=False, strategy="none") -> list[dict]:
     """Trains, or goes on with, the run in `run_dir`, and returns its history, a dict for each epoch.
 
-    data: see `celeba.prepare`. fresh: start over, discarding what `run_dir` holds. TensorFlow's operations are made
-    deterministic, and stay so in this process.
+    data: see `celeba.prepare`. fresh: start over, discarding what `run_dir` holds. strategy: see
+    `distribution.strategy`; `config.batch_size` images are divided among all devices. Of several workers, all of which
+    are given the same, only the first has a run directory and returns the history; the others return [].
+    TensorFlow's operations are made deterministic, and stay so in this process.
     Raises `UserError` when the data cannot be used, when `run_dir` was begun with other settings, is in use by another
-    training or cannot be written, and when a loss becomes NaN. KeyboardInterrupt passes through. Whatever ends it, the
-    last finished epoch is kept.
+    training or cannot be written, when a loss becomes NaN, and when another worker is lost. KeyboardInterrupt passes
+    through. Whatever ends it, the last finished epoch is kept.
     """
-    run_dir, config = Path(run_dir), resolved(config)
+    spread = distribution.strategy(strategy)
+    run_dir, config = Path(run_dir), distribution.checked(resolved(config), spread)
     faces = celeba.prepare(data, config)
     if not len(faces.validation):
         raise UserError(f"{faces.description}: no face is left for validation; add images")
+    if not distribution.is_chief(spread):
+        return _assist(config, faces, spread)
     if fresh:
         runs.check_discardable(run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
-    with locked(run_dir):
+    with locked(run_dir), distribution.explained(spread):
         if fresh:
             runs.discard(run_dir)
-        return _go_on(run_dir, config, faces)
+        return _go_on(run_dir, config, faces, spread)
+
+
+def _assist(config: Config, faces: celeba.Faces, spread: tf.distribute.Strategy) -> list[dict]:
+    """What a worker that is not the chief does in a training. It writes nothing."""
+    with distribution.explained(spread):
+        finished = _agree(config, faces, spread)
+        if finished < config.epochs:
+            _fit(config, faces, spread, finished)
+    return []

@@ -87,14 +87,15 @@ def test_train_passes_what_was_asked(replace_api):
     calls = []
     replace_api("train", lambda *arguments: calls.append(arguments))
     assert main(["train"]) == 0
-    assert main(["train", "--preset", "smoke", "--epochs", "3", "--data", "a b", "--run", "here", "--fresh"]) == 0
+    words = "train --preset smoke --epochs 3 --run here --fresh --strategy multiworker --data".split()
+    assert main([*words, "a b"]) == 0
     assert main(["train", "--preset", "bce_only"]) == 0
     assert main(["train", "--size", "128"]) == 0
     assert calls == [
-        (config.Config(), "auto", "runs/paper", False),
-        (config.preset("smoke", epochs=3), "a b", "here", True),
-        (config.preset("bce_only"), "auto", "runs/bce_only", False),
-        (config.at_size(config.Config(), 128), "auto", "runs/paper_128", False),
+        (config.Config(), "auto", "runs/paper", False, "none"),
+        (config.preset("smoke", epochs=3), "a b", "here", True, "multiworker"),
+        (config.preset("bce_only"), "auto", "runs/bce_only", False, "none"),
+        (config.at_size(config.Config(), 128), "auto", "runs/paper_128", False, "none"),
     ]
 
 
