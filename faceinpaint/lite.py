@@ -45,10 +45,12 @@ class LiteInpainter:
 
 def load(run: str | Path | None = None) -> LiteInpainter:
     """The trained generator of a run directory, of the weights that come with the package by default, ready to
-    restore. Raises `UserError` when there is none or it is damaged."""
-    path = trained_file(run, EXPORTED, f"one more `train --run {run}` exports it")
+    restore. Raises `UserError` when there is none, as before the last epoch of a training, or it is damaged."""
+    again = f"`python -m faceinpaint train --run {run}` with its other options writes it after the last epoch"
+    path = trained_file(run, EXPORTED, again)
     config = read(path.with_name("config.json"))
     try:
         return LiteInpainter(path, config)
     except (ValueError, RuntimeError) as error:
-        raise UserError(f"{path}: not a generator that LiteRT can run; export it again") from error
+        remedy = f"delete it, and {again}" if run else "install the package anew, or give a run with --run"
+        raise UserError(f"{path}: not a generator that LiteRT can run; {remedy}") from error

@@ -97,17 +97,25 @@ def test_the_contract_is_checked(images, masks, message, lite_run):
 
 
 def test_what_cannot_be_loaded_is_said(lite_run, tmp_path, monkeypatch):
-    with pytest.raises(UserError, match=r"no trained generator; one more `train --run .*` exports it"):
+    with pytest.raises(
+        UserError, match=r"no trained generator; `python -m faceinpaint train --run .*`.* after the last epoch"
+    ):
         lite.load(tmp_path)
     shutil.copy(lite_run / "config.json", tmp_path)
     content = (lite_run / "generator.tflite").read_bytes()
     for damaged in (b"", b"not a model", content[: len(content) // 2], b"<html>" + content):
         (tmp_path / "generator.tflite").write_bytes(damaged)
-        with pytest.raises(UserError, match="not a generator that LiteRT can run; export it again"):
+        with pytest.raises(
+            UserError, match="not a generator that LiteRT can run; delete it, and `python -m faceinpaint train"
+        ):
             lite.load(tmp_path)
     (tmp_path / "config.json").unlink()
     with pytest.raises(UserError, match=r"config.json: not a faceinpaint config"):
         lite.load(tmp_path)
+    shutil.copy(lite_run / "config.json", tmp_path)
+    monkeypatch.setattr(restoring, "WEIGHTS", tmp_path)
+    with pytest.raises(UserError, match=r"not a generator that LiteRT can run; install the package anew, or .* --run"):
+        lite.load()
     monkeypatch.setattr(restoring, "WEIGHTS", tmp_path / "weights")
     with pytest.raises(UserError, match=r"generator.tflite: the trained weights are not here; .* --run"):
         lite.load()
