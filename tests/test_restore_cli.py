@@ -619,6 +619,14 @@ print(*{{"tensorflow", "keras", "matplotlib", "skimage", "mtcnn"}} & set(sys.mod
     assert (run.returncode, run.stdout, run.stderr) == (0, "out.png: restored\n\n", "")
 
 
+def test_importing_what_restores_and_paints_imports_nothing_heavy():
+    code = """import sys
+import faceinpaint.lite, faceinpaint.paint, faceinpaint.repair
+print(*{"tensorflow", "keras", "matplotlib", "skimage", "mtcnn"} & set(sys.modules))"""
+    run = python("-c", code)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "\n", "")
+
+
 def test_the_cold_start_is_measured(lite_run, monkeypatch):
     from faceinpaint import cold_start
 
