@@ -91,7 +91,8 @@ class Painting:
         """The brush leaves the photo: the stroke becomes one step."""
         if self.drawing:
             before, self._stroke = self._stroke[0], None
-            self._step_from(before, self.eyes)
+            before ^= self.mask  # in place: memory of this size takes longer to get than to fill
+            self._keep(before, self.eyes)
 
     def stroke(self, points, erase=False) -> "Painting":
         """A whole stroke through `points`; gives this painting."""
@@ -109,7 +110,7 @@ class Painting:
         """Takes another mask [H, W], nonzero = hole, in the place of this one."""
         self.end()
         before, self.mask = self.mask, self._as_mask(mask)
-        self._step_from(before, self.eyes)
+        self._keep(before ^ self.mask, self.eyes)
 
     def mark_eye(self, x, y) -> bool:
         """Marks an eye; False, and nothing is done, when it is too close to its partner."""
@@ -118,13 +119,13 @@ class Painting:
         if partner and np.hypot(partner[0][0] - x, partner[0][1] - y) < CLOSEST_EYES:
             return False
         before, self.eyes = self.eyes, (*self.eyes, (float(x), float(y)))
-        self._step_from(self.mask, before)
+        self._keep(np.zeros_like(self.mask), before)
         return True
 
     def forget_eyes(self):
         self.end()
         before, self.eyes = self.eyes, ()
-        self._step_from(self.mask, before)
+        self._keep(np.zeros_like(self.mask), before)
 
     def undo(self) -> bool:
         """Takes the last step back; False when there is none."""
@@ -136,9 +137,8 @@ class Painting:
         self.end()
         return self._turn(self._undone, self._done)
 
-    def _step_from(self, mask, eyes):
-        """Keeps the step from `mask` and `eyes` to what they are now, unless they are the same."""
-        turned = cv2.bitwise_xor(mask, self.mask)
+    def _keep(self, turned, eyes):
+        """Keeps the step that turned the mask over where `turned` is not 0 and came from `eyes`, if it did anything."""
         left, top, width, height = cv2.boundingRect(turned)
         if width or eyes != self.eyes:
             inside = np.s_[top : top + height, left : left + width]

@@ -43,9 +43,14 @@ def pyramid(pixels) -> list[np.ndarray]:
     return levels
 
 
+def _halvings(scale) -> int:
+    """How often the photo can be halved and still have `scale` pixels for one of its own."""
+    return int(np.log2(max(1.0, 1 / scale)))
+
+
 def _level(levels, scale) -> np.ndarray:
     """The smallest of the `levels` that still has `scale` pixels for one of the photo."""
-    return levels[min(len(levels) - 1, max(0, int(np.log2(1 / scale))))]
+    return levels[min(len(levels) - 1, _halvings(scale))]
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,15 @@ def _box_of(mask, faces):
     return tuple(int(edge) for edge in (*low, *high))
 
 
+def _reduced(mask, box, step):
+    """`mask` inside `box`, `step` x `step` pixels averaged to one; and the box, widened to multiples of `step`, with
+    which OpenCV is several times as fast."""
+    left, top = (edge // step * step for edge in box[:2])
+    right, bottom = (min(-(-edge // step) * step, limit) for edge, limit in zip(box[2:], mask.shape[::-1], strict=True))
+    size = -(-(right - left) // step), -(-(bottom - top) // step)
+    return cv2.resize(mask[top:bottom, left:right], size, interpolation=cv2.INTER_AREA), (left, top, right, bottom)
+
+
 def restored_patch(levels, painting: Painting, restorer) -> Patch | None:
     """What `photo.restore_photo` makes of the painted hole, from a reduced copy of its surroundings: quick, whatever
     the photo's size. None while nothing is painted.
@@ -78,22 +92,25 @@ def restored_patch(levels, painting: Painting, restorer) -> Patch | None:
     if not painting.hole_area:
         return None
     faces = painting.faces
-    box = left, top, right, bottom = _box_of(painting.mask, faces)
+    left, top, right, bottom = _box_of(painting.mask, faces)
+    step = 2 ** _halvings(LONGEST / max(right - left, bottom - top))
+    mask, box = _reduced(painting.mask, (left, top, right, bottom), step)
+    left, top, right, bottom = box
     factor = max(1.0, max(right - left, bottom - top) / LONGEST)
     size = max(1, round((right - left) / factor)), max(1, round((bottom - top) / factor))
     level = _level(levels, 1 / factor)
     scale = np.array(level.shape[1::-1]) / painting.mask.shape[::-1]
     low, high = np.floor(scale * (left, top)).astype(int), np.ceil(scale * (right, bottom)).astype(int)
     small = cv2.resize(level[low[1] : high[1], low[0] : high[0]], size, interpolation=cv2.INTER_AREA)
-    hole = cv2.resize(painting.mask[top:bottom, left:right], size, interpolation=cv2.INTER_AREA) > 0
+    hole = cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 0
     ratio = np.array(size) / (right - left, bottom - top)
     eyes = [(face + 0.5 - (left, top)) * ratio - 0.5 for face in faces]
     return Patch(box, *restore_photo(small, hole, restorer, eyes))
 
 
-def _placed(picture, view: View, border=BACKDROP):
-    """`picture`, which shows all of the photo, as it lies in the panel of `view`."""
-    return cv2.warpAffine(picture, view.matrix(picture.shape), view.panel[::-1], borderValue=(border,) * 3)
+def _placed(picture, view: View, box=None, border=BACKDROP):
+    """`picture`, which shows the photo's `box` or all of it, as it lies in the panel of `view`."""
+    return cv2.warpAffine(picture, view.matrix(picture.shape, box), view.panel[::-1], borderValue=(border,) * 3)
 
 
 def _patched(panel, view: View, patch: Patch):
@@ -104,11 +121,12 @@ def _patched(panel, view: View, patch: Patch):
 
 def hole_in(view: View, mask) -> np.ndarray:
     """The panel's pixels that show hole, bool: none is lost where the photo is shown smaller than it is."""
-    level = int(np.log2(max(1.0, 1 / view.scale)))
-    if level:
-        size = [max(1, length >> level) for length in mask.shape[::-1]]
-        mask = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
-    return _placed(mask, view, border=0) > (40 if level else 127)
+    left, top, width, height = cv2.boundingRect(mask)
+    if not width:
+        return np.zeros(view.panel, bool)
+    step = 2 ** _halvings(view.scale)
+    part, box = _reduced(mask, (left, top, left + width, top + height), step)
+    return _placed(part, view, box, border=0) > (40 if step > 1 else 127)
 
 
 def panels(levels, view: View, painting: Painting, patch: Patch | None) -> tuple[np.ndarray, np.ndarray]:

@@ -192,6 +192,22 @@ def test_a_thin_hole_is_seen_in_a_small_view():
     assert seen[:, 30:470].any(axis=0).all()
 
 
+def test_a_hole_is_seen_where_it_lies():
+    painting, view = Painting((2002, 2001)), View.whole((2002, 2001), (500, 500))
+    assert not preview.hole_in(view, painting.mask).any()
+    painting.mask[400:480, 1600:1701] = 255
+    scale = 500 / 2002
+    for near in (view, view.zoomed(8, 412, 110)):
+        (left, top), (right, bottom) = near.to_panel(1599.5, 399.5), near.to_panel(1700.5, 479.5)
+        x, y = np.meshgrid(np.arange(near.panel[1]), np.arange(near.panel[0]))
+        surely = (x > left + 1) & (x < right - 1) & (y > top + 1) & (y < bottom - 1)
+        never = (x < left - 1) | (x > right + 1) | (y < top - 1) | (y > bottom + 1)
+        seen = preview.hole_in(near, painting.mask)
+        assert surely.sum() > 0.7 * 80 * 101 * scale**2
+        assert seen[surely].all()
+        assert not seen[never].any()
+
+
 def test_the_preview_is_what_restoring_gives():
     image = picture()
     painting = Painting((160, 200), brush=12, eyes=EYES).stroke([(84, 92), (100, 110)])
