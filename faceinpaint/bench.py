@@ -18,14 +18,17 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from faceinpaint import decoding, export, pipeline
+from faceinpaint import decoding, export, lite, pipeline, preview
 from faceinpaint.baselines import telea
 from faceinpaint.cold_start import cold_start
 from faceinpaint.config import Config, at_size
+from faceinpaint.desk import Desk
 from faceinpaint.files import write_text
 from faceinpaint.generator import GENERATORS
 from faceinpaint.inpainter import Inpainter, resolved
 from faceinpaint.lite import LiteInpainter
+from faceinpaint.paint import LARGEST
+from faceinpaint.painting import Painting
 from faceinpaint.restoring import EXPORTED
 
 REPEATS = 5
@@ -251,7 +254,27 @@ def starting(_config: Config, _) -> list[dict]:
     return [_row(f"cold start of restore: {name}", "s", values) for name, values in seconds.items()]
 
 
-PARTS = (ceilings, pipelines, training, growth, preparation, restoring, starting, memory, generators)
+def _stroke_seconds(desk: Desk, x, y) -> float:
+    """From the end of a stroke, which begins at the photo's (x, y), to the picture with the face as then restored."""
+    panel, corner = desk.view.to_panel(x, y), preview.panel_corners(desk.view.panel)[0]
+    x, y = (round(at + begin) for at, begin in zip(panel, corner, strict=True))
+    desk.mouse(cv2.EVENT_LBUTTONDOWN, x, y, cv2.EVENT_FLAG_LBUTTON)
+    desk.mouse(cv2.EVENT_MOUSEMOVE, x + 10, y + 5, cv2.EVENT_FLAG_LBUTTON)
+    start = time.perf_counter()
+    desk.mouse(cv2.EVENT_LBUTTONUP, x + 10, y + 5, 0)
+    desk.picture()
+    return time.perf_counter() - start
+
+
+def painting(config: Config, _) -> list[dict]:
+    """The preview of `paint`, in its largest window, on a photo of 12 megapixels, stroke after stroke."""
+    photo = cv2.resize(_faces(config, 1)[0], (4000, 3000), interpolation=cv2.INTER_CUBIC)
+    desk = Desk(photo, lite.load(), Painting((3000, 4000), eyes=[(1800, 1400), (2200, 1420)]), LARGEST)
+    seconds = [_stroke_seconds(desk, 1700 + 80 * number, 1500) for number in range(1 + REPEATS)]
+    return [_row("paint: from the end of a stroke to its preview, 12 megapixels", "ms", 1000 * np.array(seconds[1:]))]
+
+
+PARTS = (ceilings, pipelines, training, growth, preparation, restoring, starting, painting, memory, generators)
 
 
 def ratios(rows: list[dict], config: Config) -> list[dict]:

@@ -1,6 +1,7 @@
 """The bench counts arithmetic right, measures everything, and its ratios follow from its rows."""
 
 import json
+import time
 
 import keras
 import numpy as np
@@ -48,6 +49,24 @@ def test_everything_is_measured_and_written(tmp_path, monkeypatch):
     )
     assert 0.2 < value["peak memory: training", "GiB"] < 3
     assert "| training step |" in bench.report(rows)
+
+
+def test_a_stroke_is_timed_until_its_face_is_restored(monkeypatch):
+    class Slow:
+        config, holes = SMOKE, []
+
+        def restore(self, image, mask):
+            self.holes.append(mask.sum())
+            time.sleep(0.2)
+            return image
+
+    monkeypatch.setattr(bench, "REPEATS", 3)
+    monkeypatch.setattr(bench.lite, "load", Slow)
+    (row,) = bench.painting(SMOKE, None)
+    assert row["unit"] == "ms"
+    assert 200 <= row["lowest"] <= row["median"] <= row["highest"] < 2000
+    assert len(Slow.holes) == 4  # once for each stroke, the first to warm up
+    assert (np.diff(Slow.holes) > 0).all()  # all strokes fall on the face, each beside the one before
 
 
 def test_spread_is_shown_where_there_is_one():
