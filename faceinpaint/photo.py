@@ -1,6 +1,6 @@
 """A person's own photograph: faces turned to CelebA's alignment, restored, and the hole alone put back.
 
-No TensorFlow here. `photo_files` reads and writes the pictures.
+No TensorFlow here. `photo_read` and `photo_write` know the files.
 """
 
 import cv2

@@ -118,7 +118,11 @@ def _encoded(path: Path) -> bytes:
         raise UserError(f"{path}: no such file; check its name")
     if not path.is_file():
         raise UserError(f"{path}: not a file; give a picture")
-    if not (encoded := path.read_bytes()):
+    try:
+        encoded = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; allow reading it, or get another copy") from error
+    if not encoded:
         raise UserError(f"{path}: empty; get a whole copy")
     if encoded.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
         raise UserError(f"{path}: a web page, not a picture; download the picture itself")
@@ -180,7 +184,7 @@ def _changes(header) -> list[str]:
         return []
     changes = {
         "1": "black and white only: written in grey, so that the hole can be",
-        "P": "its palette holds too few colours: written in full colour",
+        "P": "its palette holds too few colours: restored in full colour",
         "CMYK": "CMYK: written as RGB, without its colour profile",
     }
     notes = [changes[header.mode]] if header.mode in changes else []
@@ -222,7 +226,7 @@ def read_mask(path: Path, photo: Picture) -> np.ndarray:
     colours = picture.stored.reshape(*picture.shape, -1)[..., : 1 if picture.grey else 3]
     values = colours / np.float32(picture.highest)
     if (np.ptp(values, axis=2) > 0.15).mean() > 1e-3:
-        raise UserError(f"{path}: coloured; a mask is white where the photo is damaged and black elsewhere")
+        raise UserError(f"{path}: coloured; paint the damage white and the rest black")
     bright = values.mean(axis=2)
     if picture.alpha is not None:
         bright = bright * (picture.alpha / picture.highest)

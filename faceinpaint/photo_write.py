@@ -22,7 +22,7 @@ FORMATS = {
 }  # fmt: skip
 LOSSY = {"JPEG", "GIF", "AVIF"}
 HOLDS_16_BITS, HOLDS_FLOAT = {"PNG", "TIFF", "JPEG2000", "PPM"}, {"HDR", "PFM", "TIFF"}
-HOLDS_ALPHA = {"PNG", "TIFF", "WEBP", "JPEG2000", "AVIF", "GIF"}
+HOLDS_ALPHA = {"PNG", "TIFF", "WEBP", "JPEG2000", "AVIF"}
 EXIF_IFD, GPS_IFD = 34665, 34853
 DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432, EXIF_IFD, GPS_IFD)  # EXIF tags that do not say how pixels lie
 OTHER_BLOCKS = (33723, 34377)  # IPTC's and Photoshop's, which are tags of a TIFF but never of EXIF
@@ -39,6 +39,11 @@ def kind_of(path: Path) -> str:
     raise UserError(f"{path}: '{path.suffix}' is no kind of picture; end the name in .png, .jpg or .tif")
 
 
+def _holds_alpha(kind, alpha) -> bool:
+    """A GIF's pixels are transparent or they are not."""
+    return kind in HOLDS_ALPHA or (kind == "GIF" and bool(np.isin(alpha, (0, 255)).all()))
+
+
 def check_holds(path: Path, photo: Picture):
     """Refuses an output that could not hold what the `photo` has."""
     kind = kind_of(path)
@@ -48,7 +53,7 @@ def check_holds(path: Path, photo: Picture):
         raise UserError(f"{path}: is for float values, which the photo has not; end the name in .png")
     if photo.stored.dtype == np.uint16 and kind not in HOLDS_16_BITS:
         raise UserError(f"{path}: cannot hold the photo's 16 bits; end the name in .png or .tif")
-    if photo.alpha is not None and kind not in HOLDS_ALPHA:
+    if photo.alpha is not None and not _holds_alpha(kind, photo.alpha):
         raise UserError(f"{path}: cannot hold the photo's transparency; end the name in .png")
 
 

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from faceinpaint import lite
 from faceinpaint.alignment import centred_face
 from faceinpaint.config import UserError
+from faceinpaint.files import explained
 from faceinpaint.photo import restore_photo
 from faceinpaint.photo_read import read, read_mask
 from faceinpaint.photo_write import FORMATS, LOSSY, check_holds, kind_of, write
@@ -46,7 +47,7 @@ def _marked(texts: list[str], pixels, hole, restorer=None) -> list[np.ndarray]:
         try:
             eyes = np.array([float(number) for number in text.split(",")]).reshape(2, 2)
         except ValueError as error:
-            raise UserError(f"--eyes {text}: four numbers are needed, X1,Y1,X2,Y2, pixels of the photo") from error
+            raise UserError(f"--eyes {text}: not four numbers; give both eyes' centres, X1,Y1,X2,Y2") from error
         if not ((eyes >= 0) & (eyes <= (width - 1, height - 1))).all():  # numbers that are not finite as well
             raise UserError(f"--eyes {text}: outside the photo of {width}x{height} pixels; give both eyes' centres")
         if np.linalg.norm(eyes[0] - eyes[1]) < CLOSEST_EYES:
@@ -109,7 +110,8 @@ def restore_folder(photos: Path, masks: Path, out: Path, load: Callable, find_fa
         raise UserError(f"{photos}: holds no picture; give the folder with the photos")
     if not out.parent.is_dir() or (out.exists() and not out.is_dir()):
         raise UserError(f"{out}: not a folder, nor one that can be made; give another -o")
-    out.mkdir(exist_ok=True)
+    with explained(out):
+        out.mkdir(exist_ok=True)
     load()  # without it nothing can be done
     if any(kind_of(path) in LOSSY for path in names):
         _say(f"{out}: {LOSSY_NOTE}")

@@ -586,7 +586,7 @@ def test_save_and_load_in_the_window(photo, lite_run, monkeypatch, capsys):
         (["-o", "none/out.png"], "there is no folder none"),
         (["-o", "out.xyz"], "'.xyz' is no kind of picture"),
         (["--mask", "none.png"], "none.png: no such file"),
-        (["--eyes", "1,2,3"], "--eyes 1,2,3: four numbers are needed"),
+        (["--eyes", "1,2,3"], "--eyes 1,2,3: not four numbers; give both eyes"),
     ],
 )
 def test_refusals(options, part, photo, lite_run, monkeypatch, capsys):

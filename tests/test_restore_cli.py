@@ -1,6 +1,7 @@
 """`restore` from the command line: every kind of picture given back as it was, and bad input refused in one line."""
 
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -116,7 +117,7 @@ BAD_MASKS = {
     "all white": (mask_file(np.full((HEIGHT, WIDTH), 255)), "all of it is white; paint only the damage"),
     "smaller": (mask_file(np.eye(100) * 255), "100x100 pixels, but photo.png has 200x160"),
     "turned": (mask_file(hole().T * 255), "160x200 pixels, but photo.png has 200x160"),
-    "the photo itself": (encoded(), "coloured; a mask is white where"),
+    "the photo itself": (encoded(), "coloured; paint the damage white"),
     "painted red": (mask_file(hole()[..., None] * np.array([255, 0, 0])), "coloured"),
     "all of it transparent": (
         mask_file(np.dstack([np.full((HEIGHT, WIDTH), 255), np.zeros((HEIGHT, WIDTH))])),
@@ -138,9 +139,9 @@ BAD_OPTIONS = {
     "wrong suffix": ({"out": "out.txt"}, "out.txt: '.txt' is no kind of picture"),
     "unwritable file system": ({"out": "/proc/out.png"}, "/proc/out.png: "),
     "no generator": ({"run": "none"}, "none/generator.tflite: no trained generator"),
-    "eyes: three numbers": ({"eyes": "1,2,3"}, "--eyes 1,2,3: four numbers are needed, X1,Y1,X2,Y2"),
-    "eyes: words": ({"eyes": "left,right,up,down"}, "four numbers are needed"),
-    "eyes: nothing": ({"eyes": ""}, "four numbers are needed"),
+    "eyes: three numbers": ({"eyes": "1,2,3"}, "--eyes 1,2,3: not four numbers; give both eyes' centres, X1,Y1,X2,Y2"),
+    "eyes: words": ({"eyes": "left,right,up,down"}, "not four numbers"),
+    "eyes: nothing": ({"eyes": ""}, "not four numbers"),
     "eyes: equal": ({"eyes": "70,70,70,70"}, "less than 4 pixels apart; give both eyes' centres"),
     "eyes: outside": ({"eyes": "70,70,300,70"}, "outside the photo of 200x160 pixels"),
     "eyes: negative": ({"eyes": "-5,70,120,70"}, "outside the photo"),
@@ -149,14 +150,22 @@ BAD_OPTIONS = {
 }
 
 
-def refused(capsys, code, part):
-    """One line on stderr, with `part` in it, nothing on stdout, exit code 2."""
+# What the user can do, after the reason.
+REMEDY = re.compile(
+    r"; (or )?(allow|check|download|end|get|give|make|paint|save|`python -m|what was finished is kept: mend this)\b"
+)
+
+
+def refused(capsys, code, part, named=""):
+    """One line on stderr that begins with what is `named`, has `part` in it and a remedy; nothing on stdout, exit code
+    2."""
     assert code == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith("faceinpaint: ")
+    assert captured.err.startswith(f"faceinpaint: {named}")
     assert captured.err.count("\n") == 1, captured.err
     assert part in captured.err
+    assert REMEDY.search(captured.err), captured.err
     assert len(captured.err) < 260
 
 
@@ -171,7 +180,7 @@ def refused(capsys, code, part):
 def test_bad_pictures(role, content, part, folder, lite_run, capfd):
     Path("bad.png").write_bytes(content)
     before = snapshot(folder)
-    refused(capfd, restore(lite_run, **{role: "bad.png"}), part)
+    refused(capfd, restore(lite_run, **{role: "bad.png"}), part, "bad.png: ")
     assert snapshot(folder) == before
 
 
@@ -182,7 +191,7 @@ def test_bad_options(case, folder, lite_run, capfd):
     before = snapshot(folder)
     out = given["out"].format(folder=folder.name)
     code = restore(given["run"], given["photo"], given["mask"], out, f"--eyes={given['eyes']}")
-    refused(capfd, code, part)
+    refused(capfd, code, part, f"--eyes {given['eyes']}: " if "eyes" in case else "")
     assert snapshot(folder) == before
 
 
@@ -193,19 +202,85 @@ def test_bad_options(case, folder, lite_run, capfd):
         (cv2.imencode(".png", colours().astype(np.uint16) * 257)[1].tobytes(), "out.jpg", "the photo's 16 bits"),
         (cv2.imencode(".pfm", colours().astype(np.float32))[1].tobytes(), "out.png", "the photo's float values"),
         (encoded(), "out.hdr", "is for float values"),
+        (encoded(np.dstack([colours(), hole() * np.uint8(200)])), "out.gif", "cannot hold the photo's transparency"),
     ],
 )
 def test_outputs_that_would_lose_something(photo, out, part, folder, lite_run, capfd):
     Path("photo.png").write_bytes(photo)
     before = snapshot(folder)
-    refused(capfd, restore(lite_run, out=out), part)
+    refused(capfd, restore(lite_run, out=out), part, f"{out}: ")
     assert snapshot(folder) == before
+
+
+def not_finite(number) -> np.ndarray:
+    values = colours().astype(np.float32)
+    values[5, 7] = number
+    return values
+
+
+@pytest.mark.parametrize("suffix", [".pfm", ".tiff"])
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_float_pixels_that_are_no_numbers(number, suffix, folder, lite_run, capfd):
+    bad = f"bad{suffix}"
+    Path(bad).write_bytes(cv2.imencode(suffix, not_finite(number))[1].tobytes())
+    before = snapshot(folder)
+    reason = f"{bad}: holds numbers that are not finite; save it with 8 or 16 bits a channel"
+    refused(capfd, restore(lite_run, photo=bad, out=f"out{suffix}"), reason, bad)
+    refused(capfd, restore(lite_run, mask=bad), reason, bad)
+    assert snapshot(folder) == before
+
+
+def test_float_pixels_below_black_and_far_above_white_are_kept(folder, lite_run, capfd):
+    values = not_finite(1e30)
+    values[5, 8] = -3
+    Path("photo.pfm").write_bytes(cv2.imencode(".pfm", values)[1].tobytes())
+    assert restore(lite_run, photo="photo.pfm", out="out.pfm") == 0
+    assert np.isfinite(kept(Path("photo.pfm"), Path("out.pfm"), hole())).all()
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_folder(folder, lite_run, capfd):
     (folder / "closed").mkdir(mode=0o500)
     refused(capfd, restore(lite_run, out="closed/out.png"), "closed cannot be written to")
+
+
+def test_a_folder_that_the_system_calls_read_only(folder, lite_run, capfd, monkeypatch):
+    """For root as well, whom modes do not stop."""
+    (folder / "closed").mkdir()
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != Path("closed") and may(path, mode))
+    before = snapshot(folder)
+    for out in ("closed/out.png", "closed"):
+        refused(
+            capfd, restore(lite_run, out=out), "closed cannot be written to; allow it, or give another -o", "closed/"
+        )
+    assert snapshot(folder) == before
+
+
+@pytest.mark.parametrize("role", ["photo", "mask"])
+def test_a_file_that_may_not_be_read(role, folder, lite_run, capfd, monkeypatch):
+    def denied(path):
+        if path.name == "secret.png":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read_bytes(path)
+
+    Path("secret.png").write_bytes(Path(f"{role}.png").read_bytes())
+    before, read_bytes = snapshot(folder), Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    reason = "secret.png: Permission denied; allow reading it, or get another copy"
+    refused(capfd, restore(lite_run, **{role: "secret.png"}), reason, "secret.png")
+    monkeypatch.undo()
+    assert snapshot(folder) == before
+
+
+def test_an_output_folder_that_cannot_be_made(folder, lite_run, capfd, monkeypatch):
+    def denied(path, **_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (folder / "photos").mkdir()
+    Path("photos/mask.png").write_bytes(Path("mask.png").read_bytes())
+    monkeypatch.setattr(Path, "mkdir", denied)
+    refused(capfd, restore(lite_run, "photos", "photos", "out", "--align", "none"), "out: Permission denied; ", "out: ")
 
 
 def test_a_full_disk_leaves_nothing(folder, lite_run, capfd, monkeypatch):
@@ -305,6 +380,47 @@ def test_an_animated_gif_gives_its_first_frame(folder, lite_run, capfd):
     assert "several pictures: only the first is restored" in capfd.readouterr().err
     old, new = (np.asarray(in_file(path).convert("RGB")) for path in ("moving.gif", "out.png"))
     assert np.array_equal(old[~hole()], new[~hole()])
+
+
+LOSES = "out.{}: this kind of picture loses a little when it is written, outside the hole too; a .png keeps every pixel"
+
+
+@pytest.mark.parametrize(
+    ("photo", "mean"),
+    [
+        (colours()[..., 0], 0.1),  # 256 greys are a GIF's colours
+        (Image.fromarray(colours()).quantize(40), 1),  # room is left for those in the hole
+        (colours(), 8),
+        (np.dstack([colours(), np.where(RGBA[..., 3] < 150, np.uint8(255), np.uint8(0))]), 8),
+    ],
+)
+def test_a_gif_is_written_as_it_can_be_and_says_that_it_loses(photo, mean, folder, lite_run, capfd):
+    Path("photo.png").write_bytes(encoded(photo))
+    assert restore(lite_run, out="out.gif") == 0
+    assert LOSES.format("gif") in capfd.readouterr().err
+    old, new = (np.asarray(in_file(path).convert("RGBA")).astype(int) for path in ("photo.png", "out.gif"))
+    assert np.array_equal(old[..., 3], new[..., 3])
+    seen, difference = old[..., 3] > 0, np.abs(old - new)[..., :3]
+    assert difference[seen & ~hole()].max() < 60
+    assert difference[seen & ~hole()].mean() <= mean
+    assert difference[hole()].mean() > 1
+
+
+@pytest.mark.parametrize("pixels", ["grey", "colour", "alpha"])
+def test_an_avif_stays_close_and_says_that_it_loses(pixels, folder, lite_run, capfd):
+    photo = {"grey": colours()[..., 0], "colour": colours(), "alpha": RGBA}[pixels]
+    Path("photo.avif").write_bytes(encoded(photo, kind="AVIF", quality=95))
+    before = Path("photo.avif").read_bytes()
+    assert restore(lite_run, photo="photo.avif", out="out.avif") == 0
+    assert capfd.readouterr().err == f"faceinpaint: {LOSES.format('avif')}\n"
+    old, new = (np.asarray(in_file(path)).astype(int) for path in ("photo.avif", "out.avif"))
+    assert in_file("photo.avif").mode == in_file("out.avif").mode
+    if pixels == "alpha":
+        assert np.array_equal(old[..., 3], new[..., 3])
+    difference = np.abs(old - new)
+    assert difference[~hole()].max() < 12
+    assert difference[~hole()].mean() < 1.5 < difference[hole()].mean()
+    assert Path("photo.avif").read_bytes() == before
 
 
 def test_cmyk(folder, lite_run, capfd):
@@ -595,7 +711,7 @@ def python(*arguments, **options) -> subprocess.CompletedProcess:
         ("photo.png", EYES, 0, ""),
         ("bad.png", EYES, 2, "faceinpaint: bad.png: a web page, not a picture; download the picture itself\n"),
         ("cut.png", EYES, 2, "faceinpaint: cut.png: not a picture that can be read, or damaged; get a whole copy"),
-        ("photo.png", "1,2,3", 2, "faceinpaint: --eyes 1,2,3: four numbers are needed"),
+        ("photo.png", "1,2,3", 2, "faceinpaint: --eyes 1,2,3: not four numbers; give both eyes' centres"),
     ],
 )
 def test_as_a_program(photo, eyes, code, printed, folder, lite_run):
