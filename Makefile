@@ -5,6 +5,7 @@ PRESET ?= paper
 RUN ?= runs/$(PRESET)$(SIZE:%=_%)
 EPOCHS ?=
 SIZE ?=
+STRATEGY ?=
 PYTHON ?=
 PHOTO ?=
 MASK ?=
@@ -27,8 +28,8 @@ help:  ## this page
 	@echo
 	@echo '  DATA=PATH      an archive or a folder of images, or sample, tfds; else what is found, at least the sample'
 	@echo '  PRESET=NAME    the experiment: paper, or a variation of it'
-	@echo '  EPOCHS=N       instead of the number in the preset'
-	@echo '  SIZE=PIXELS    side of the picture: 64, 96, 128, 256'
+	@echo '  EPOCHS=N SIZE=PIXELS   instead of those in the preset; the side of the picture: 64, 96, 128, 256'
+	@echo '  STRATEGY=NAME  mirrored: all GPUs of this machine; multiworker: the machines in TF_CONFIG; else one device'
 	@echo '  RUN=FOLDER     where training writes and evaluation reads; else runs/PRESET'
 	@echo '  PHOTO= MASK= OUT= EYES=X1,Y1,X2,Y2   what to restore, where it is white that is damaged, into what, the eyes'
 	@echo '  PYTHON=PATH    the Python, 3.11 to 3.13, that .venv is made with'
@@ -37,7 +38,8 @@ help:  ## this page
 	@echo 'NVIDIA GPU: a line at the top of requirements.txt. All options: .venv/bin/python -m faceinpaint --help'
 
 train: $(VENV)  ## train on DATA into RUN, going on where an earlier run stopped; minutes on the sample
-	$(PY) -m faceinpaint train --preset $(call quoted,$(PRESET)) $(WHAT) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SIZE),--size $(SIZE))
+	$(PY) -m faceinpaint train --preset $(call quoted,$(PRESET)) $(WHAT) \
+		$(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SIZE),--size $(SIZE)) $(if $(STRATEGY),--strategy $(STRATEGY))
 
 test: $(VENV)  ## run the tests; they need no data
 	$(PY) -m pytest

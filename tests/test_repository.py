@@ -47,7 +47,7 @@ def requirements() -> dict[str, re.Match]:
 
 
 def make(*arguments) -> str:
-    own = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "DATA", "EPOCHS", "PRESET", "RUN", "SIZE", "PYTHON")
+    own = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "DATA", "EPOCHS", "PRESET", "RUN", "SIZE", "STRATEGY", "PYTHON")
     environment = {name: value for name, value in os.environ.items() if name not in own}
     run = subprocess.run(["make", "-C", str(ROOT), *arguments], capture_output=True, text=True, env=environment)
     assert run.returncode == 0, run.stderr
@@ -101,7 +101,7 @@ def test_help_is_the_default_and_names_every_target():
     assert sorted(targets) == sorted(explained)
     printed = make()
     assert all(f"make {target} " in printed for target in targets)
-    assert all(f"{variable}=" in printed for variable in ("DATA", "EPOCHS", "PRESET", "RUN"))
+    assert all(f"{variable}=" in printed for variable in ("DATA", "EPOCHS", "PRESET", "RUN", "SIZE", "STRATEGY"))
     assert len(printed.splitlines()) <= 24
     assert max(map(len, printed.splitlines())) <= 120
 
@@ -115,6 +115,11 @@ def test_make_passes_any_path_on():
     words = commands("train", f"DATA={path.replace('$', '$$')}", "EPOCHS=3", "PRESET=smoke")[-1]
     asked = ["--preset", "smoke", "--data", path, "--run", "runs/smoke", "--epochs", "3"]
     assert words[1:] == ["-m", "faceinpaint", "train", *asked]
+
+
+def test_make_train_on_several_devices_at_another_size():
+    words = commands("train", "STRATEGY=mirrored", "SIZE=128")[-1]
+    assert words[-6:] == ["--run", "runs/paper_128", "--size", "128", "--strategy", "mirrored"]
 
 
 @pytest.mark.parametrize("target", ["evaluate", "restore", "paint"])
