@@ -39,7 +39,8 @@ def train(args):
     """
     config = preset(args.preset, **({} if args.epochs is None else {"epochs": args.epochs}))
     name = args.preset if args.size == config.size else f"{args.preset}_{args.size}"
-    faceinpaint.train(at_size(config, args.size), args.data, args.run or f"runs/{name}", args.fresh, args.strategy)
+    run = args.run or f"runs/{name}"
+    faceinpaint.train(at_size(config, args.size), args.data, run, args.fresh, args.strategy, args.start)
 
 
 def evaluate(args):
@@ -182,6 +183,11 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--epochs", type=int, metavar="N", help="instead of the number in the preset")
     command.add_argument("--run", metavar="FOLDER", help="the run directory (default: runs/ and the preset's name)")
     command.add_argument("--fresh", action="store_true", help="start over, saying what is discarded")
+    command.add_argument(
+        "--start",
+        metavar="FOLDER",
+        help="begin with the trained generator of this run directory, such as faceinpaint/weights, not at random",
+    )
     command.add_argument(
         "--strategy",
         choices=("none", "mirrored", "multiworker"),

@@ -44,9 +44,9 @@ class Config:
     discriminator_widths: tuple[int, ...] = (32, 64, 128, 256)
     discriminator_dense: int = 128
 
-    # Losses: generator_loss = reconstruction_weight * log L1 in the hole + adversarial_weight * BCE.
+    # Losses: generator_loss = reconstruction_weight * log L1 in the hole + adversarial_weight * balance * BCE.
     reconstruction_weight: float = 0.2  # the paper trains with BCE alone: preset `bce_only`
-    adversarial_weight: float = 0.02
+    adversarial_weight: float = 0.6
 
     # Optimisation. Adam for both networks; the rate falls to zero along half a cosine.
     epochs: int = 50

@@ -1,4 +1,4 @@
-"""The discriminator: is this a whole photograph, or was a part of it generated?"""
+"""The discriminator: is what the mask covers photographed, or was it generated?"""
 
 import keras
 from keras import layers
@@ -7,12 +7,13 @@ from faceinpaint.config import Config
 
 
 def build_discriminator(config: Config, dtype="float32") -> keras.Model:
-    """Convolutions, then dense layers, as the paper has it.
+    """Convolutions, then dense layers, as the paper has it. It is told where to look: in a restored image most pixels
+    are the photograph's own.
 
-    Input: image or restored [B, size, size, 3] in [-1, 1].
+    Input: image or restored [B, size, size, 3] in [-1, 1] and mask [B, size, size, 1], concatenated.
     Output: logit [B, 1], float32; the losses apply the sigmoid.
     """
-    inputs = keras.Input((config.size, config.size, 3), name="image_or_restored")
+    inputs = keras.Input((config.size, config.size, 4), name="image_or_restored_and_mask")
     x = inputs
     for scale, width in enumerate(config.discriminator_widths, start=1):
         x = layers.Conv2D(width, 4, 2, padding="same", dtype=dtype, name=f"down{scale}")(x)  # [B, size / 2**scale, ...]

@@ -3,7 +3,6 @@
 Three studies: by `family` of damage, by `area` of a growing hole, and by `turn` of the head.
 """
 
-import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -15,12 +14,12 @@ from tqdm import tqdm
 
 from faceinpaint import celeba, figures, lpips, metrics, pipeline
 from faceinpaint.baselines import BASELINES
-from faceinpaint.config import Config, UserError, read
+from faceinpaint.config import Config, UserError
 from faceinpaint.files import write_image, write_text
 from faceinpaint.inpainter import Inpainter, load
 from faceinpaint.masks import FAMILIES, WHOLE_SIDE, centre
 from faceinpaint.restoring import WEIGHTS
-from faceinpaint.runs import read_environment, read_history
+from faceinpaint.runs import provenance
 
 METRICS = {"l1": metrics.l1, "psnr": metrics.psnr, "ssim": metrics.ssim}
 SHOWN = ("eyes", "nose", "mouth", "boxes", "strokes_20_40", "centre", "half", "pixels")  # in `showcase`
@@ -163,7 +162,7 @@ def write_evaluation(runs: list[str] | None, data: str, out: Path, first: int | 
     asked = (f"--run {' '.join(runs)} " if runs else "") + (f"--faces {first} " if first else "")
     about = {
         "command": f"python -m faceinpaint evaluate {asked}--data {data} --out {out}",
-        "trained": {name: _provenance(folder) for name, folder in zip(names, folders, strict=True)},
+        "trained": {name: provenance(folder) for name, folder in zip(names, folders, strict=True)},
     }
     faces = test_faces(data, config)[:first]
     restorers = {name: inpainter.restore for name, inpainter in zip(names, inpainters, strict=True)}
@@ -171,15 +170,6 @@ def write_evaluation(runs: list[str] | None, data: str, out: Path, first: int | 
     write_text(out, _as_json(about, rows))
     write_image(out.with_suffix(".png"), showcase(restorers, faces, config))
     return rows
-
-
-def _provenance(run: Path) -> dict:
-    """What a run directory says of itself: config, environment, history."""
-    return {
-        "config": dataclasses.asdict(read(run / "config.json")),
-        "environment": read_environment(run),
-        "history": read_history(run),
-    }
 
 
 def _as_json(about: dict, rows: list[dict]) -> str:

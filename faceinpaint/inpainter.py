@@ -133,14 +133,18 @@ class Inpainter(keras.Model):
             with tf.GradientTape(watch_accessed_variables=False) as discriminator_tape:
                 discriminator_tape.watch(discriminator_variables)
                 # One pass over real and restored images: half the calls, larger and so faster matrix products.
-                logits = self.discriminator(tf.concat([image, restored], axis=0), training=True)
+                pictures = tf.concat([image, restored], axis=0)
+                logits = self.discriminator(tf.concat([pictures, tf.tile(mask, [2, 1, 1, 1])], -1), training=True)
                 real_logits, fake_logits = tf.split(logits, 2)
                 discriminator_loss = losses.discriminator_loss(real_logits, fake_logits)
-            reconstruction_loss = tf.reduce_mean([losses.reconstruction_loss(image, stage, mask) for stage in stages])
+            errors = [losses.hole_error(image, stage, mask) for stage in stages]
+            reconstruction_loss = tf.reduce_mean([losses.reconstruction_loss(error) for error in errors])
             adversarial_loss = losses.adversarial_loss(fake_logits)
+            # Without the reconstruction term the generator is to know nothing of the error.
+            balance = losses.balance(errors[-1], mask) if self.config.reconstruction_weight else 1.0
             generator_loss = (
                 self.config.reconstruction_weight * reconstruction_loss
-                + self.config.adversarial_weight * adversarial_loss
+                + self.config.adversarial_weight * tf.reduce_mean(balance * adversarial_loss)
             )
         share = distribution.loss_share()
         generator_gradients = generator_tape.gradient(generator_loss, generator_variables, share)

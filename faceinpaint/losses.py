@@ -19,20 +19,35 @@ def discriminator_loss(real_logits, fake_logits):
 def adversarial_loss(fake_logits):
     """-log D(restored): the generator's side in its non-saturating form (Goodfellow et al. 2014, section 3).
 
-    Logits: [B, 1] → scalar.
+    Logits: [B, 1] → [B], one for each image.
     """
-    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(tf.ones_like(fake_logits), fake_logits))
+    return tf.nn.sigmoid_cross_entropy_with_logits(tf.ones_like(fake_logits), fake_logits)[:, 0]
 
 
-def reconstruction_loss(image, restored, mask):
-    """How far the hole is from the truth, on a logarithmic scale: the mean over images of log(1 + e / `ERROR_FLOOR`),
-    where e = sum(mask * |image - restored|) / (3 * sum(mask)) is an image's mean absolute error in its hole.
+def hole_error(image, restored, mask):
+    """sum(mask * |image - restored|) / (3 * sum(mask)): each image's mean absolute error in its hole (L1: Isola et al.
+    2017, eq. 3). Images: [B, H, W, 3] in [-1, 1] → [B], at least 0; 0 without a hole."""
+    error = tf.reduce_sum(mask * tf.abs(image - restored), axis=(1, 2, 3))
+    return tf.math.divide_no_nan(error, 3.0 * tf.reduce_sum(mask, axis=(1, 2, 3)))
+
+
+def reconstruction_loss(error):
+    """How far the hole is from the truth, on a logarithmic scale: the mean of log(1 + error / `ERROR_FLOOR`).
 
     The logarithm divides each image's gradient by its own error. A small or easy hole, a mouth or scattered pixels,
-    so counts as much as half a face, which would drown it otherwise. (L1 as in Isola et al. 2017, eq. 3; the logarithm
-    of each image's error as in the PSNR loss of Chen et al. 2021, "HINet".) Images: [B, H, W, 3] in [-1, 1] →
-    scalar, at least 0; an image without a hole counts as perfect.
+    so counts as much as half a face, which would drown it otherwise (the logarithm of each image's error as in the
+    PSNR loss of Chen et al. 2021, "HINet"). error: [B] of `hole_error` → scalar, at least 0.
     """
-    error = tf.reduce_sum(mask * tf.abs(image - restored), axis=(1, 2, 3))
-    error = tf.math.divide_no_nan(error, 3.0 * tf.reduce_sum(mask, axis=(1, 2, 3)))  # [B]
     return tf.reduce_mean(tf.math.log1p(error / ERROR_FLOOR))
+
+
+def balance(error, mask):
+    """What each image's adversarial loss counts, [B] in [0, 1], constants for the gradient:
+    (1 - hole area) / (1 + error / `ERROR_FLOOR`).
+
+    The second factor is what the logarithm of `reconstruction_loss` leaves of an image's gradient. Times it, the
+    adversarial loss keeps its proportion to L1, where it would rule large errors and hardly be heard in small ones. The
+    first gives it more to say in small holes, which lack sharpness, than in large ones, which lack truth.
+    error: [B] of `hole_error`; mask: [B, H, W, 1].
+    """
+    return tf.stop_gradient((1.0 - tf.reduce_mean(mask, axis=(1, 2, 3))) / (1.0 + error / ERROR_FLOOR))

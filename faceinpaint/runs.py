@@ -22,6 +22,7 @@ import tensorflow as tf
 from faceinpaint import celeba, checkpoint
 from faceinpaint.config import Config, UserError, from_dict, read, to_json
 from faceinpaint.files import remove_partial, write_text
+from faceinpaint.restoring import trained_file
 
 
 def identity(faces: celeba.Faces) -> str:
@@ -110,10 +111,21 @@ def read_history(run_dir: Path) -> list[dict]:
         raise UserError(f"{path}: cannot be read ({error}); {again}") from error
 
 
-def find(run_dir: Path, config: Config, faces: celeba.Faces) -> tuple[dict, list[np.ndarray] | None]:
+def provenance(run: Path) -> dict:
+    """What a run directory says of itself: config, environment, history. Raises `UserError` when it cannot be read."""
+    return {
+        "config": asdict(read(run / "config.json")),
+        "environment": read_environment(run),
+        "history": read_history(run),
+    }
+
+
+def find(run_dir: Path, config: Config, faces: celeba.Faces, start=None) -> tuple[dict, list[np.ndarray] | None]:
     """The record of the run in `run_dir` and the values of its last whole checkpoint; without one, None for these.
 
-    A record is a dict of "config", "environment" and "history". Raises `UserError` where a run cannot be gone on with.
+    A record is a dict of "config", "environment" and "history"; that of a new run says in its environment what the
+    run directory `start`, from whose generator it begins, says of itself. Raises `UserError` where a run cannot be gone
+    on with.
     """
     if found := checkpoint.latest(run_dir / "checkpoint"):
         return found
@@ -121,22 +133,40 @@ def find(run_dir: Path, config: Config, faces: celeba.Faces) -> tuple[dict, list
     if history.is_file() and history.stat().st_size:
         raise UserError(f"{run_dir}: has a history but no checkpoint; use another --run, or start over with --fresh")
     if not (run_dir / "config.json").is_file():
-        return {"config": asdict(config), "environment": environment(faces), "history": []}, None
+        begun_from = {"start": _checked_start(start, config)} if start else {}
+        return {"config": asdict(config), "environment": environment(faces) | begun_from, "history": []}, None
     begun = asdict(read(run_dir / "config.json"))
     return {"config": begun, "environment": read_environment(run_dir), "history": []}, None
 
 
-def check_same(run_dir: Path, record: dict, config: Config, faces: celeba.Faces):
-    """Refuses to go on with a run that was begun with other settings or other data. Prints a line when code or
-    machine are others, for then the bits may be."""
+def _checked_start(start: str | Path, config: Config) -> dict:
+    """What a record says of the run `start`. Refuses one whose generator a run of `config` cannot begin with."""
+    folder = trained_file(start, "generator.keras", f"train one with: python -m faceinpaint train --run {start}").parent
+    told, asked = provenance(folder), asdict(config)
+    for key in ("size", "generator", "generator_widths"):
+        if told["config"][key] != asked[key]:
+            raise UserError(f"--start {start}: {key} {told['config'][key]} there, {asked[key]} asked; give another run")
+    return {"folder": str(start), **told}
+
+
+def start_of(record: dict) -> str | None:
+    """The run directory from whose generator the run of this `record` began."""
+    return record["environment"].get("start", {}).get("folder")
+
+
+def check_same(run_dir: Path, record: dict, config: Config, faces: celeba.Faces, start=None):
+    """Refuses to go on with a run that was begun with other settings, other data or from another `start`, where one is
+    asked. Prints a line when code or machine are others, for then the bits may be."""
     old, new = asdict(from_dict(record["config"])), asdict(config)
     changed = [f"{key} {old[key]} there, {new[key]} asked" for key in new if old[key] != new[key]]
     begun, now = record["environment"], environment(faces)
     if begun.get("faces") != now["faces"]:
         changed.append(f"data «{begun.get('data')}» there, «{now['data']}» asked")
+    if start and start_of(record) != str(start):
+        changed.append(f"start {start_of(record)} there, {start} asked")
     if changed:
         raise UserError(f"{run_dir}: begun with other settings ({'; '.join(changed)}); use another --run, or --fresh")
-    others = [key for key in begun | now if key != "data" and begun.get(key) != now.get(key)]
+    others = [key for key in begun | now if key not in ("data", "start") and begun.get(key) != now.get(key)]
     if others and len(record["history"]) < config.epochs:
         print(f"{run_dir}: begun with another {', '.join(others)}; goes on, not bit for bit as it would have there")
 

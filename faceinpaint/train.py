@@ -146,20 +146,22 @@ def write_filmstrip(run_dir: Path, last: int):
         frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=300, loop=0)
 
 
-def _go_on(run_dir: Path, config: Config, faces: celeba.Faces, spread: tf.distribute.Strategy) -> list[dict]:
+def _go_on(
+    run_dir: Path, config: Config, faces: celeba.Faces, spread: tf.distribute.Strategy, start: str | Path | None
+) -> list[dict]:
     """Trains the epochs that `run_dir` has not finished."""
     for folder in ("grids", "checkpoint"):
         (run_dir / folder).mkdir(exist_ok=True)
     with spread.scope():  # the environment tells of it
-        record, values = runs.find(run_dir, config, faces)
-        runs.check_same(run_dir, record, config, faces)
+        record, values = runs.find(run_dir, config, faces, start)
+        runs.check_same(run_dir, record, config, faces, start)
     finished = len(record["history"])
     runs.cut_back(run_dir, finished)
     runs.write(run_dir, record)
     _agree(config, faces, spread, finished)
     if finished < config.epochs:
         recording = Record(run_dir, record, _grid_examples(faces, config))
-        _fit(config, faces, spread, finished, values, recording)
+        _fit(config, faces, spread, finished, values, recording, runs.start_of(record))
     else:
         print(f"{run_dir}: all {config.epochs} epochs are done; --fresh starts over")
     if not (run_dir / "generator.keras").is_file():
@@ -171,12 +173,18 @@ def _go_on(run_dir: Path, config: Config, faces: celeba.Faces, spread: tf.distri
     return record["history"]
 
 
-def _inpainter(config: Config, faces: celeba.Faces, values: list[np.ndarray] | None) -> Inpainter:
-    """Networks and optimizers with the `values` of a checkpoint, as they begin without them."""
+def _inpainter(
+    config: Config, faces: celeba.Faces, values: list[np.ndarray] | None = None, start: str | None = None
+) -> Inpainter:
+    """Networks and optimizers with the `values` of a checkpoint. As they begin without them: at random, or with the
+    generator of the run directory `start`."""
     inpainter = Inpainter(config)
     inpainter.compile(pipeline.steps_per_epoch(faces.train, config))
     if values:
         checkpoint.assign(inpainter.state_variables, values)
+    elif start:
+        for network in (inpainter.generator, inpainter.averaged_generator):
+            checkpoint.assign(network.weights, load(start).averaged_generator.get_weights())
     return inpainter
 
 
@@ -201,13 +209,14 @@ def _fit(
     finished: int,
     values: list[np.ndarray] | None = None,
     recording: Record | None = None,
+    start: str | None = None,
 ):
-    """Trains all epochs after `finished`, from the state `values` of the chief's last checkpoint, from the beginning
-    without one. The chief is `recording`."""
+    """Trains all epochs after `finished`, from the state `values` of the chief's last checkpoint, from the beginning,
+    or the generator of the run `start`, without one. The chief is `recording`."""
     tf.config.experimental.enable_op_determinism()
     steps, callbacks = pipeline.steps_per_epoch(faces.train, config), [StopOnNaN()]
     with spread.scope():
-        inpainter = _inpainter(config, faces, values)
+        inpainter = _inpainter(config, faces, values, start)
     distribution.align(spread, inpainter.state_variables)
     if recording:
         recording.set_model(inpainter)
@@ -227,12 +236,15 @@ def _fit(
     )
 
 
-def train(config: Config, data="auto", run_dir="runs/paper", fresh=False, strategy="none") -> list[dict]:
+def train(
+    config: Config, data="auto", run_dir="runs/paper", fresh=False, strategy="none", start: str | Path | None = None
+) -> list[dict]:
     """Trains, or goes on with, the run in `run_dir`, and returns its history, a dict for each epoch.
 
     data: see `celeba.prepare`. fresh: start over, discarding what `run_dir` holds. strategy: see
     `distribution.strategy`; `config.batch_size` images are divided among all devices. Of several workers, all of which
-    are given the same, only the first has a run directory and returns the history; the others return [].
+    are given the same, only the first has a run directory and returns the history; the others return []. start: the run
+    directory from whose trained generator a new run begins, in place of random weights.
     TensorFlow's operations are made deterministic, and stay so in this process.
     Raises `UserError` when the data cannot be used, when `run_dir` was begun with other settings, is in use by another
     training or cannot be written, when a loss becomes NaN, and when another worker is lost. KeyboardInterrupt passes
@@ -251,7 +263,7 @@ def train(config: Config, data="auto", run_dir="runs/paper", fresh=False, strate
     with locked(run_dir), distribution.explained(spread):
         if fresh:
             runs.discard(run_dir)
-        return _go_on(run_dir, config, faces, spread)
+        return _go_on(run_dir, config, faces, spread, start)
 
 
 def _assist(config: Config, faces: celeba.Faces, spread: tf.distribute.Strategy) -> list[dict]:

@@ -53,7 +53,7 @@ def test_stages_of_the_unet():
 
 def test_stages_of_the_discriminator():
     boxes, skips = figures.stages(build_discriminator(SMOKE))
-    assert [box[2:] for box in boxes] == [(64, 3), (32, 8), (16, 16), (1, 8), (1, 1)]
+    assert [box[2:] for box in boxes] == [(64, 4), (32, 8), (16, 16), (1, 8), (1, 1)]
     assert not skips
 
 

@@ -354,16 +354,16 @@ def test_two_hundred_placements(real_faces, trained):
         side = np.exp(rng.uniform(np.log(80), np.log(1200)))
         rows.append(measured(real_faces[index % len(real_faces)], list(PARTS)[index % 4], side, trained, rng))
     turned, aligned, restored, telea = np.array(rows).T
-    loss, won = turned - aligned, (restored > telea).mean()
+    loss, gain = turned - aligned, restored - telea
     summary = (
         f"in the photo {turned.mean():.2f} dB, aligned {aligned.mean():.2f} dB, worst difference {loss.min():.2f}; "
+        f"better than Telea in {(gain > 0).sum()} of {len(gain)}, by {gain.mean():.2f} dB, at worst {gain.min():.2f}"
     )
-    summary += f"photo pixels {restored.mean():.2f} dB, Telea {telea.mean():.2f} dB, better in {won:.0%}"
     print(summary)
     assert loss.mean() > -0.3, summary
     assert loss.min() > -1, summary
-    assert restored.mean() > telea.mean() + 1, summary
-    assert won > 0.8, summary
+    assert gain.mean() > 2.5, summary
+    assert (gain > 0).mean() > 0.9, summary
 
 
 def test_faces_are_found_by_themselves(real_faces, trained):
@@ -374,7 +374,7 @@ def test_faces_are_found_by_themselves(real_faces, trained):
 
     rng = np.random.default_rng(7)
     errors = []
-    for index in range(16):
+    for index in range(24):
         clean = cv2.copyMakeBorder(cv2.resize(real_faces[index], (356, 356)), *[40] * 4, cv2.BORDER_REPLICATE)
         own = find_faces(clean, np.zeros(clean.shape[:2], bool), trained)[0][:2] - 40  # of 356
         scene, where = placed(real_faces[index], np.exp(rng.uniform(np.log(80), np.log(500))), rng)
@@ -383,5 +383,6 @@ def test_faces_are_found_by_themselves(real_faces, trained):
         eyes = in_photo(where, (own + 0.5) / 2)
         distances = [np.linalg.norm(face[:2] - eyes, axis=1).mean() for face in find_faces(damaged, hole, trained)]
         errors.append(min(distances, default=np.inf) / np.linalg.norm(eyes[1] - eyes[0]))
-    print(np.round(sorted(errors), 3))
-    assert np.median(errors) < 0.05, np.round(sorted(errors), 3)
+    summary = f"median error {np.median(errors):.1%} of the eye distance, of {np.round(sorted(errors), 3)}"
+    print(summary)
+    assert np.median(errors) < 0.05, summary

@@ -215,3 +215,20 @@ def test_precision_follows_the_processor(monkeypatch):
 )
 def test_filmstrip_epochs(last, epochs):
     assert figures.filmstrip_epochs(last) == epochs
+
+
+def test_a_run_can_begin_with_the_generator_of_another(run, data, tmp_path):
+    started = tmp_path / "started"
+    settings_then = settings(epochs=1, generator_rate=0.0)
+    train(settings_then, data, started, start=run[0])
+    for begun, now in zip(weights(run[0]), weights(started), strict=True):
+        assert np.allclose(begun, now, atol=1e-6)  # a rate of 0 changes nothing
+    told = json.loads((started / "environment.json").read_text())["start"]
+    assert (told["folder"], told["history"]) == (str(run[0]), run[1])
+    assert train(settings_then, data, started)[-1]["epoch"] == 1  # it is found again without being named
+    with pytest.raises(UserError, match=f"start {run[0]} there, {tmp_path} asked"):
+        train(settings_then, data, started, start=tmp_path)
+    with pytest.raises(UserError, match=r"generator_widths .* there, .* asked; give another run"):
+        train(settings(generator_widths=(4, 4)), data, tmp_path / "wider", start=run[0])
+    with pytest.raises(UserError, match=r"missing/generator\.keras: no trained generator; train one with"):
+        train(settings(), data, tmp_path / "none", start=tmp_path / "missing")
