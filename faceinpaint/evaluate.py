@@ -4,8 +4,10 @@ Three studies: by `family` of damage, by `area` of a growing hole, and by `turn`
 """
 
 import json
+import os
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -77,14 +79,16 @@ def mean_and_interval(values, seed=0, resamples=1000) -> list[float]:
 
 
 def measure(restorers: dict[str, Restore], images, masks, whole_metrics=METRICS, **labels) -> list[dict]:
-    """One row for each method: `labels`, its name, the number of images, the mean hole area, and each metric as
-    [mean, low, high]."""
-    rows = []
-    for name, restore in restorers.items():
-        values = per_image(images, restore(images, masks), masks, whole_metrics)
+    """One row for each method, several methods at work at a time: `labels`, its name, the number of images, the mean
+    hole area, and each metric as [mean, low, high]."""
+
+    def row(name):
+        values = per_image(images, restorers[name](images, masks), masks, whole_metrics)
         summary = {metric: mean_and_interval(value) for metric, value in values.items()}
-        rows.append({**labels, "method": name, "n": len(images), "hole_area": float(masks.mean()), **summary})
-    return rows
+        return {**labels, "method": name, "n": len(images), "hole_area": float(masks.mean()), **summary}
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(row, restorers))
 
 
 def cases(framings=(WHOLE_SIDE, 128), families=tuple(FAMILIES), areas=AREAS, turns=TURNS) -> list[dict]:
