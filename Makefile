@@ -6,6 +6,7 @@ RUN ?= runs/$(PRESET)$(SIZE:%=_%)
 EPOCHS ?=
 SIZE ?=
 STRATEGY ?=
+START ?=
 PYTHON ?=
 PHOTO ?=
 MASK ?=
@@ -30,6 +31,7 @@ help:  ## this page
 	@echo '  PRESET=NAME    the experiment: paper, or a variation of it'
 	@echo '  EPOCHS=N SIZE=PIXELS   instead of those in the preset; the side of the picture: 64, 96, 128, 256'
 	@echo '  STRATEGY=NAME  mirrored: all GPUs of this machine; multiworker: the machines in TF_CONFIG; else one device'
+	@echo '  START=FOLDER   begin with the generator of this run, such as faceinpaint/weights, instead of at random'
 	@echo '  RUN=FOLDER     where training writes and evaluation reads; else runs/PRESET'
 	@echo '  PHOTO= MASK= OUT= EYES=X1,Y1,X2,Y2   what to restore, where it is white that is damaged, into what, the eyes'
 	@echo '  PYTHON=PATH    the Python, 3.11 to 3.13, that .venv is made with'
@@ -39,7 +41,8 @@ help:  ## this page
 
 train: $(VENV)  ## train on DATA into RUN, going on where an earlier run stopped; minutes on the sample
 	$(PY) -m faceinpaint train --preset $(call quoted,$(PRESET)) $(WHAT) \
-		$(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SIZE),--size $(SIZE)) $(if $(STRATEGY),--strategy $(STRATEGY))
+		$(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SIZE),--size $(SIZE)) $(if $(STRATEGY),--strategy $(STRATEGY)) \
+		$(if $(START),--start $(call quoted,$(START)))
 
 test: $(VENV)  ## run the tests; they need no data
 	$(PY) -m pytest

@@ -46,8 +46,11 @@ def requirements() -> dict[str, re.Match]:
     return {match["name"]: match for match in matches.values()}
 
 
+VARIABLES = ("DATA", "EPOCHS", "PRESET", "RUN", "SIZE", "START", "STRATEGY")
+
+
 def make(*arguments) -> str:
-    own = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "DATA", "EPOCHS", "PRESET", "RUN", "SIZE", "STRATEGY", "PYTHON")
+    own = {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "PYTHON", *VARIABLES}
     environment = {name: value for name, value in os.environ.items() if name not in own}
     run = subprocess.run(["make", "-C", str(ROOT), *arguments], capture_output=True, text=True, env=environment)
     assert run.returncode == 0, run.stderr
@@ -101,7 +104,7 @@ def test_help_is_the_default_and_names_every_target():
     assert sorted(targets) == sorted(explained)
     printed = make()
     assert all(f"make {target} " in printed for target in targets)
-    assert all(f"{variable}=" in printed for variable in ("DATA", "EPOCHS", "PRESET", "RUN", "SIZE", "STRATEGY"))
+    assert all(f"{variable}=" in printed for variable in VARIABLES)
     assert len(printed.splitlines()) <= 24
     assert max(map(len, printed.splitlines())) <= 120
 
@@ -117,9 +120,9 @@ def test_make_passes_any_path_on():
     assert words[1:] == ["-m", "faceinpaint", "train", *asked]
 
 
-def test_make_train_on_several_devices_at_another_size():
-    words = commands("train", "STRATEGY=mirrored", "SIZE=128")[-1]
-    assert words[-6:] == ["--run", "runs/paper_128", "--size", "128", "--strategy", "mirrored"]
+def test_make_train_on_several_devices_at_another_size_from_another_run():
+    words = commands("train", "STRATEGY=mirrored", "SIZE=128", "START=a b")[-1]
+    assert words[-8:] == ["--run", "runs/paper_128", "--size", "128", "--strategy", "mirrored", "--start", "a b"]
 
 
 @pytest.mark.parametrize("target", ["evaluate", "restore", "paint"])
