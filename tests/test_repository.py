@@ -52,7 +52,9 @@ VARIABLES = ("DATA", "EPOCHS", "PRESET", "RUN", "SIZE", "START", "STRATEGY")
 def make(*arguments) -> str:
     own = {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "PYTHON", *VARIABLES}
     environment = {name: value for name, value in os.environ.items() if name not in own}
-    run = subprocess.run(["make", "-C", str(ROOT), *arguments], capture_output=True, text=True, env=environment)
+    run = subprocess.run(
+        ["make", "--no-print-directory", "-C", str(ROOT), *arguments], capture_output=True, text=True, env=environment
+    )
     assert run.returncode == 0, run.stderr
     return run.stdout
 
