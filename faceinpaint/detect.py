@@ -15,6 +15,7 @@ from faceinpaint.config import UserError
 from faceinpaint.photo import eight_bits, restore_photo
 
 LONGEST = 1000  # pixels of the longer side of what is searched: faces of 1/50 of it are found, larger ones better
+TURNS = (-35, 35)  # degrees by which a picture is turned where no face is seen in it: the detector knows upright ones
 CLOSE_UP = Frame((-45.0, -45.0), 268.0)  # a face with its surroundings, for a second look
 CLOSE_UP_SIZES = (300, 402, 520)  # pixels: what the detector finds differs a little from size to size
 NAMES = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
@@ -43,6 +44,24 @@ def _landmarks(picture) -> list[np.ndarray]:
     return [np.array([face["keypoints"][name] for name in NAMES], np.float64) for face in faces]
 
 
+def _landmarks_turned(picture, degrees) -> list[np.ndarray]:
+    """The `_landmarks` seen in `picture` when it is turned, in pixels of `picture`."""
+    height, width = picture.shape[:2]
+    side = int(np.ceil(np.hypot(height, width)))
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
+    matrix[:, 2] += (side - width) / 2, (side - height) / 2
+    back = cv2.invertAffineTransform(matrix)
+    return [face @ back[:, :2].T + back[:, 2] for face in _landmarks(cv2.warpAffine(picture, matrix, (side, side)))]
+
+
+def _seen(picture) -> list[np.ndarray]:
+    """The landmarks [5, 2] of each face in `picture`, turned where none is seen otherwise."""
+    faces = _landmarks(picture)
+    for degrees in TURNS:
+        faces = faces or _landmarks_turned(picture, degrees)
+    return faces
+
+
 def _views(picture, alignment):
     """The face at `alignment` upright, in several sizes and mirrored: yields the landmarks [5, 2] found in each, in
     pixels of `picture`."""
@@ -66,8 +85,7 @@ def _looked_at_again(picture, landmarks):
 def _in_photo(pixels, hole, restorer):
     """`find_faces` in a picture of at most `LONGEST` pixels, uint8."""
     filled = baselines.telea(pixels[None], hole[None])[0]
-    faces = _landmarks(filled)
-    return [_looked_at_again(restore_photo(pixels, hole, restorer, [face])[0], face) for face in faces]
+    return [_looked_at_again(restore_photo(pixels, hole, restorer, [face])[0], face) for face in _seen(filled)]
 
 
 def find_faces(pixels, hole, restorer) -> list[np.ndarray]:

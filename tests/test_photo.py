@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceinpaint import baselines, lite, photo, restoring
+from faceinpaint import baselines, detect, lite, photo, restoring
 from faceinpaint.alignment import LANDMARKS, Alignment, Frame, centred_face, enlarged, outside, resampled
 from faceinpaint.config import Config
 from faceinpaint.photo import framing_of, restore_photo
@@ -269,6 +269,37 @@ def test_the_network_sees_what_training_showed_it():
     assert np.isclose(mask.mean(), np.pi * 11 * 17 / 104**2, atol=0.02)
 
 
+class SeesDots:
+    """Stands in for the package mtcnn: a face is two red eyes, a green nose and two blue corners of a mouth, and is
+    seen when it is turned by less than 25 degrees."""
+
+    def detect_faces(self, picture):
+        dots = []
+        for channel, count in ((0, 2), (1, 1), (2, 2)):
+            rest = np.delete(picture, channel, axis=2).max(axis=2)
+            found = cv2.connectedComponentsWithStats(((picture[..., channel] > 150) & (rest < 90)).astype(np.uint8))
+            if found[0] != count + 1:
+                return []
+            dots += sorted(map(tuple, found[3][1:]))
+        slope = (dots[1][1] - dots[0][1]) / (dots[1][0] - dots[0][0])
+        seen = abs(np.rad2deg(np.arctan(slope))) < 25
+        return [{"confidence": 1.0, "keypoints": dict(zip(detect.NAMES, dots, strict=True))}] if seen else []
+
+
+@pytest.mark.parametrize("angle", [0, 20, 38, -38])
+def test_a_face_is_found_when_it_is_turned_as_well(angle, monkeypatch):
+    monkeypatch.setattr(detect, "_detector", SeesDots)
+    where, image = alignment(300, angle, (400, 300)), np.full((600, 900, 3), 60, np.uint8)
+    colours = np.repeat(255 * np.eye(3), (2, 1, 2), axis=0)
+    for colour, point in zip(colours.tolist(), in_photo(where, LANDMARKS), strict=True):
+        cv2.circle(image, np.rint(point).astype(int).tolist(), 7, colour, -1)
+    hole = np.zeros((600, 900), bool)
+    hole[100:110, 700:720] = True
+    (found,) = detect.find_faces(image, hole, Fake())
+    assert np.abs(found - in_photo(where, LANDMARKS)).max() < 1.5
+    assert detect.find_faces(np.full_like(image, 60), hole, Fake()) == []
+
+
 # With real faces and trained weights.
 
 
@@ -370,18 +401,18 @@ def test_faces_are_found_by_themselves(real_faces, trained):
     """The eyes found in a damaged photo, against where the same detector sees them in the aligned, undamaged face: each
     face's own eyes lie some 4 % of the eye distance from CelebA's average."""
     pytest.importorskip("mtcnn")
-    from faceinpaint.detect import find_faces
-
     rng = np.random.default_rng(7)
     errors = []
     for index in range(24):
         clean = cv2.copyMakeBorder(cv2.resize(real_faces[index], (356, 356)), *[40] * 4, cv2.BORDER_REPLICATE)
-        own = find_faces(clean, np.zeros(clean.shape[:2], bool), trained)[0][:2] - 40  # of 356
+        own = detect.find_faces(clean, np.zeros(clean.shape[:2], bool), trained)[0][:2] - 40  # of 356
         scene, where = placed(real_faces[index], np.exp(rng.uniform(np.log(80), np.log(500))), rng)
         hole = part_hole(where, list(PARTS)[index % 4], scene.shape[:2])
         damaged = np.where(hole[..., None], np.uint8(255), scene)
         eyes = in_photo(where, (own + 0.5) / 2)
-        distances = [np.linalg.norm(face[:2] - eyes, axis=1).mean() for face in find_faces(damaged, hole, trained)]
+        distances = [
+            np.linalg.norm(face[:2] - eyes, axis=1).mean() for face in detect.find_faces(damaged, hole, trained)
+        ]
         errors.append(min(distances, default=np.inf) / np.linalg.norm(eyes[1] - eyes[0]))
     summary = f"median error {np.median(errors):.1%} of the eye distance, of {np.round(sorted(errors), 3)}"
     print(summary)
