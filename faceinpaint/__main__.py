@@ -37,7 +37,8 @@ def train(args):
 
     Example: python -m faceinpaint train --data img_align_celeba.zip --epochs 15
     """
-    config = preset(args.preset, **({} if args.epochs is None else {"epochs": args.epochs}))
+    asked = {"epochs": args.epochs, "train_images": args.faces}
+    config = preset(args.preset, **{name: number for name, number in asked.items() if number is not None})
     name = args.preset if args.size == config.size else f"{args.preset}_{args.size}"
     run = args.run or f"runs/{name}"
     faceinpaint.train(at_size(config, args.size), args.data, run, args.fresh, args.strategy, args.start)
@@ -181,6 +182,7 @@ def parser() -> argparse.ArgumentParser:
     _add_data(command)
     _add_size(command)
     command.add_argument("--epochs", type=int, metavar="N", help="instead of the number in the preset")
+    command.add_argument("--faces", type=_positive, metavar="N", help="train on the first N, instead of the number in the preset")
     command.add_argument("--run", metavar="FOLDER", help="the run directory (default: runs/ and the preset's name)")
     command.add_argument("--fresh", action="store_true", help="start over, saying what is discarded")
     command.add_argument(
