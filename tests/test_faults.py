@@ -22,7 +22,7 @@ import tensorflow as tf
 from conftest import draw_face, jpeg
 from PIL import Image
 from soak_resume import outcome
-from test_celeba import TINY, prepare, write_folder
+from test_celeba import TINY, prepare, write_zip
 
 import faceinpaint
 from faceinpaint import celeba, checkpoint, config, runs
@@ -491,27 +491,23 @@ def test_terminating_is_handled_only_while_a_command_runs(monkeypatch):
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_one_percent_of_corrupt_jpegs_changes_nothing_else(tmp_path):
-    faces = {f"{number:06d}.jpg": jpeg(draw_face(number % 9)) for number in range(1, 401)}
-    everything = replace(TINY, train_images=400, validation_images=400, test_images=400)
-    whole = prepare(write_folder(tmp_path / "whole", faces), tmp_path / "a", everything)
-    bad = {
-        "000007.jpg": b"",
-        "000100.jpg": faces["000100.jpg"][:-300],
-        "000101.jpg": b"<html>" + faces["000101.jpg"],
-        "000399.jpg": np.random.default_rng(0).bytes(4000),
-    }
-    spoiled = prepare(write_folder(tmp_path / "spoiled", faces | bad), tmp_path / "b", everything)
+def test_one_percent_of_corrupt_jpegs_in_20_000_changes_nothing_else(tmp_path):
+    small = [jpeg(cv2.resize(draw_face(number), (24, 24), interpolation=cv2.INTER_AREA)) for number in range(9)]
+    faces = {f"{number:06d}.jpg": small[number % 9] for number in range(1, 20_001)}
+    everything = replace(TINY, train_images=20_000, validation_images=20_000, test_images=20_000)
+    whole = prepare(write_zip(tmp_path / "faces.zip", faces), tmp_path / "a", everything)
+    spoils = (b"", small[0][:-300], b"<html>" + small[0], np.random.default_rng(0).bytes(4000))
+    bad = {name: spoils[place % 4] for place, name in enumerate(list(faces)[7::100])}
+    spoiled = prepare(write_zip(tmp_path / "faces.zip", faces | bad), tmp_path / "b", everything)
     kept = 0
     for part in ("train", "validation", "test"):
-        names = [name for name in whole.names[part] if name not in bad]
-        places = [whole.names[part].index(name) for name in names]
-        kept += len(names)
-        assert spoiled.names[part] == names
+        places = [place for place, name in enumerate(whole.names[part]) if name not in bad]
+        assert spoiled.names[part] == [whole.names[part][place] for place in places]
         assert np.array_equal(getattr(spoiled, part), getattr(whole, part)[places])
-    assert kept == 396
+        kept += len(places)
+    assert (kept, len(bad)) == (19_800, 200)
     assert sorted((spoiled.folder / "rejects.txt").read_text().split()) == sorted(bad)
-    assert "4 unreadable left out" in spoiled.description
+    assert "200 unreadable left out" in spoiled.description
 
 
 def test_a_finished_run_makes_its_generator_anew(stand_in, whole, tmp_path):
