@@ -81,24 +81,30 @@ def locked(folder: Path):
 
 
 def row_reader(array: np.ndarray):
-    """A function of row numbers [B] that returns these rows of `array` [N, ...] as a new array.
+    """Two functions of row numbers [B] of `array` [N, ...]: one returns these rows as a new array, the other says that
+    they will be asked for soon.
 
-    Rows of a memory-mapped array it reads from the file itself: of a map, every page that was ever touched counts as
-    memory of the process, in time all of the file. It is not slower, for nothing has to be mapped in.
+    Rows of a memory-mapped array are read from the file itself: of a map, every page that was ever touched counts as
+    memory of the process, in time all of the file. The system fetches what it is told of while others are read: many
+    rows at a time, as disks need it to be fast.
     """
     if not isinstance(array, np.memmap) or not hasattr(os, "preadv"):  # Windows
-        return array.__getitem__
+        return array.__getitem__, lambda numbers: None
     whole = array
     while isinstance(whole.base, np.memmap):  # `array` may be a part of what was mapped
         whole = whole.base
-    start = whole.offset + array.ctypes.data - whole.ctypes.data
-    file = Path(whole.filename).open("rb", buffering=0)  # noqa: SIM115 - closed when `read` is no longer there
+    start, size = whole.offset + array.ctypes.data - whole.ctypes.data, array.strides[0]
+    file = Path(whole.filename).open("rb", buffering=0)  # noqa: SIM115 - closed when nobody can read any more
 
     def read(numbers):
         rows = np.empty((len(numbers), *array.shape[1:]), array.dtype)
         for row, number in zip(rows, numbers, strict=True):
-            if os.preadv(file.fileno(), [row], start + int(number) * array.strides[0]) < row.nbytes:
+            if os.preadv(file.fileno(), [row], start + int(number) * size) < row.nbytes:
                 raise OSError(f"{whole.filename}: shorter than it was")
         return rows
 
-    return read
+    def announce(numbers):
+        for number in numbers if hasattr(os, "posix_fadvise") else ():  # not on macOS
+            os.posix_fadvise(file.fileno(), start + int(number) * size, size, os.POSIX_FADV_WILLNEED)
+
+    return read, announce

@@ -12,6 +12,8 @@ from faceinpaint.files import row_reader
 from faceinpaint.fills import FILLS
 from faceinpaint.masks import WHOLE_FRAME, WHOLE_SIDE
 
+AHEAD = 16  # batches that the disk is told of before they are read
+
 
 def to_float(images):
     """uint8 [0, 255] → float32 [-1, 1]."""
@@ -155,12 +157,17 @@ def training_batches(faces, config: Config, first_step=0, draw=training_example)
     `faces` may be memory-mapped, and larger than the memory: only the batch at hand is read. draw: what makes an
     example of a batch's faces.
     """
-    steps, side, read = steps_per_epoch(faces, config), faces.shape[1], row_reader(faces)
+    steps, side = steps_per_epoch(faces, config), faces.shape[1]
+    read, announce = row_reader(faces)
+
+    def rows(step):
+        epoch, batch = divmod(step, steps)
+        order = epoch_order(len(faces), config.seed, epoch)
+        return order[batch * config.batch_size : (batch + 1) * config.batch_size]
 
     def gather(step):
-        epoch, batch = divmod(int(step), steps)
-        order = epoch_order(len(faces), config.seed, epoch)
-        return read(order[batch * config.batch_size : (batch + 1) * config.batch_size])
+        announce(rows(int(step) + AHEAD))
+        return read(rows(int(step)))
 
     def example(step):
         images = tf.numpy_function(gather, [step], tf.uint8, stateful=False)
