@@ -3,11 +3,14 @@ than times."""
 
 import json
 import multiprocessing
+import os
 import re
 import resource
+import shutil
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from faceinpaint import decoding, export, lite, pipeline, preview
+from faceinpaint import celeba, decoding, export, lite, pipeline, preview
 from faceinpaint.baselines import telea
 from faceinpaint.cold_start import cold_start
 from faceinpaint.config import Config, at_size
@@ -34,6 +37,7 @@ from faceinpaint.restoring import EXPORTED
 REPEATS = 5
 SIZES = (64, 96, 128, 256)
 COUNTS = (10, 20, 40)  # batches in an epoch
+FEW, ALL = 1_000, 202_599  # faces in a file: 49 MB, and those of CelebA, 10 GB, at 64 pixels
 
 
 def _row(name, unit, values) -> dict:
@@ -196,12 +200,18 @@ def _peak_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** (30 if sys.platform == "darwin" else 20)
 
 
-def _peak(connection, work, config: Config):
-    """In a process of its own: does `work` and sends the most memory it has had, in GiB."""
+def _alone(work, *arguments):
+    """What `work` returns, from a process of its own."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(work, *arguments).result()
+
+
+def _peak(work, config: Config) -> float:
+    """The most memory that `work` takes, TensorFlow included, in GiB, where nothing else was done before."""
     inpainter = Inpainter(config)
     inpainter.compile(1)
     work(config, inpainter)
-    connection.send(_peak_gib())
+    return _peak_gib()
 
 
 def _train_some(config: Config, inpainter: Inpainter):
@@ -214,22 +224,64 @@ def _restore_one(config: Config, inpainter: Inpainter):
     inpainter.restore(np.zeros([config.size, config.size, 3], np.uint8), np.ones([config.size, config.size], np.uint8))
 
 
-def _peak_memory(work, config: Config) -> float:
-    """The most memory that `work` takes in a process of its own, TensorFlow included, in GiB."""
-    processes = multiprocessing.get_context("spawn")
-    receiver, sender = processes.Pipe(duplex=False)
-    process = processes.Process(target=_peak, args=(sender, work, config))
-    process.start()
-    sender.close()  # else nothing would end the wait for a process that failed
-    peak = receiver.recv()
-    process.join()
-    return peak
-
-
 def memory(config: Config, _) -> list[dict]:
     """The most memory that training and restoring take."""
     works = {"training": _train_some, "restoring with Keras": _restore_one}
-    return [_row(f"peak memory: {name}", "GiB", _peak_memory(work, config)) for name, work in works.items()]
+    return [_row(f"peak memory: {name}", "GiB", _alone(_peak, work, config)) for name, work in works.items()]
+
+
+def _write_faces(path: Path, faces: np.ndarray, count: int):
+    """`count` rows, `faces` over and over, as a .npy file that is on the disk and not in the system's memory."""
+    shape = {"descr": "|u1", "fortran_order": False, "shape": (count, *faces.shape[1:])}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, shape)
+        for first in range(0, count, len(faces)):
+            file.write(faces[: count - first])
+        file.flush()
+        os.fsync(file.fileno())
+        if hasattr(os, "posix_fadvise"):  # not on macOS
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _read(path: Path, config: Config, count: int) -> tuple[np.ndarray, float]:
+    """Images/s of `REPEATS` parts of `count` images read in training's order, not yet damaged; the most memory, GiB."""
+    faces = np.load(path, mmap_mode="r")
+    batches = iter(pipeline.training_batches(faces, config, draw=pipeline.framed_example))
+    next(batches)
+    rates, steps = [], max(count // REPEATS // config.batch_size, 1)
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        for _ in range(steps):
+            next(batches)
+        rates.append(steps * config.batch_size / (time.perf_counter() - start))
+    return np.array(rates), _peak_gib()
+
+
+def streaming(config: Config, _) -> list[dict]:
+    """As many images as CelebA has, from a file of all of them, larger than the memory of many machines, and from one
+    of a few. Left out, in a line, where the disk has no room."""
+    folder, faces = celeba.data_folder(), _faces(config, FEW)
+    folder.mkdir(parents=True, exist_ok=True)
+    needed, rows, measured = 1.1 * ALL * faces[0].nbytes, [], []
+    if shutil.disk_usage(folder).free < needed:
+        tqdm.write(
+            f"{folder}: reading all faces of CelebA is not measured, for want of {needed / 1e9:.1f} GB on the disk"
+        )
+        return []
+    for count in (FEW, ALL):
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as temporary:
+            path = Path(temporary) / "train.npy"
+            _write_faces(path, faces, count)
+            rates, peak = _alone(_read, path, config, ALL)
+        measured.append((np.median(rates), peak))
+        rows.append(_row(f"read from a file of {count:,} faces", "images/s", rates))
+        rows.append(_row(f"peak memory: reading a file of {count:,} faces", "GiB", peak))
+    (few, few_peak), (all_, all_peak) = measured
+    return [
+        *rows,
+        _row("read from a file of all faces / of a few", "", all_ / few),
+        _row("peak memory: reading a file of all faces / of a few", "", all_peak / few_peak),
+    ]
 
 
 def generators(config: Config, _) -> list[dict]:
@@ -243,7 +295,7 @@ def generators(config: Config, _) -> list[dict]:
         rows += [
             _row(f"{name}: parameters", "million", inpainter.generator.count_params() / 1e6),
             _row(f"{name}: epoch of {config.train_images:,} images", "s", seconds),
-            _row(f"{name}: peak memory of training", "GiB", _peak_memory(_train_some, own)),
+            _row(f"{name}: peak memory of training", "GiB", _alone(_peak, _train_some, own)),
         ]
     return rows
 
@@ -274,7 +326,19 @@ def painting(config: Config, _) -> list[dict]:
     return [_row("paint: from the end of a stroke to its preview, 12 megapixels", "ms", 1000 * np.array(seconds[1:]))]
 
 
-PARTS = (ceilings, pipelines, training, growth, preparation, restoring, starting, painting, memory, generators)
+PARTS = (
+    ceilings,
+    pipelines,
+    training,
+    growth,
+    preparation,
+    restoring,
+    starting,
+    painting,
+    memory,
+    streaming,
+    generators,
+)
 
 
 def ratios(rows: list[dict], config: Config) -> list[dict]:

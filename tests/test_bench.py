@@ -2,6 +2,7 @@
 
 import json
 import time
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -36,6 +37,9 @@ def test_everything_is_measured_and_written(tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "REPEATS", 2)
     monkeypatch.setattr(bench, "SIZES", (64,))
     monkeypatch.setattr(bench, "COUNTS", (2, 4))
+    monkeypatch.setattr(bench, "FEW", 64)
+    monkeypatch.setattr(bench, "ALL", 640)
+    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path / "data")
     starts = {"LiteRT": np.array([1.0, 2.0]), "Keras": np.array([9.0, 12.0])}  # measured in tests/test_restore_cli.py
     monkeypatch.setattr(bench, "cold_start", lambda repeats: starts)
     rows = bench.write_bench(SMOKE, tmp_path / "bench.json")
@@ -48,7 +52,19 @@ def test_everything_is_measured_and_written(tmp_path, monkeypatch):
         value["training step", "images/s"] * value["training step: arithmetic of one image", "GFLOP"], rel=0.2
     )
     assert 0.2 < value["peak memory: training", "GiB"] < 3
+    assert 0.9 < value["peak memory: reading a file of all faces / of a few", ""] < 1.1
+    few, all_ = (value[f"read from a file of {count} faces", "images/s"] for count in (64, 640))
+    assert value["read from a file of all faces / of a few", ""] == pytest.approx(all_ / few)
+    assert list((tmp_path / "data").iterdir()) == []
     assert "| training step |" in bench.report(rows)
+
+
+def test_faces_for_which_the_disk_has_no_room_are_left_out(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path / "data")
+    monkeypatch.setattr(bench.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10_000_000_000))
+    assert bench.streaming(SMOKE, None) == []
+    assert "reading all faces of CelebA is not measured, for want of 11.0 GB on the disk" in capsys.readouterr().out
+    assert list((tmp_path / "data").iterdir()) == []
 
 
 def test_a_stroke_is_timed_until_its_face_is_restored(monkeypatch):
