@@ -15,6 +15,8 @@ from faceinpaint.fills import FILLS
 from faceinpaint.inpainter import Inpainter, composite, load
 from faceinpaint.native import captured_stderr
 from faceinpaint.restoring import EXPORTED, WEIGHTS
+from faceinpaint.runs import provenance
+from faceinpaint.runs import write as write_record
 
 
 def _fill(config: Config):
@@ -98,17 +100,28 @@ def _save_small(inpainter: Inpainter, path: Path):
                 small.writestr(member, large.read(member))
 
 
-def publish(run: str | Path, folder: str | Path = WEIGHTS):
+def _interpolate(inpainter: Inpainter, start: Inpainter, share: float):
+    """weight ← share * weight + (1 - share) * weight of the `start`, in the averaged generator: between a generator
+    and what it was made of by more training lie all balances of the two (network interpolation: Wang et al. 2018,
+    "ESRGAN", section 3.4)."""
+    pairs = zip(*(model.averaged_generator.get_weights() for model in (inpainter, start)), strict=True)
+    inpainter.averaged_generator.set_weights([share * weight + (1 - share) * begun for weight, begun in pairs])
+
+
+def publish(run: str | Path, folder: str | Path = WEIGHTS, share: float = 1.0):
     """Makes of the run directory `run` the weights that come with the package, or a `folder` like them: config,
-    environment and history as they are, the averaged generator rounded to float16 for Keras and for LiteRT.
+    environment and history of the run, the averaged generator rounded to float16 for Keras and for LiteRT. With a
+    `share` in [0, 1), of a run that began with another's generator: interpolated between that, 0, and its own, 1.
 
     Raises `UserError` for a run without a trained generator.
     """
     run, folder = Path(run), Path(folder)
-    inpainter = load(run)
+    inpainter, about = load(run), provenance(run)
+    if share < 1:
+        _interpolate(inpainter, load(about["environment"]["start"]["folder"]), share)
+        about["environment"]["share"] = share
     folder.mkdir(parents=True, exist_ok=True)
     halve(inpainter)
     _save_small(inpainter, folder / "generator.keras")
     write(inpainter, folder / EXPORTED)
-    for name in ("config.json", "environment.json", "history.jsonl"):
-        write_bytes(folder / name, (run / name).read_bytes())
+    write_record(folder, about)

@@ -1,5 +1,6 @@
 """The exported generator: equal to Keras, without TensorFlow."""
 
+import json
 import shutil
 
 import numpy as np
@@ -137,8 +138,8 @@ def test_what_is_published_is_small_and_equal_in_both_forms(tmp_path):
     run.mkdir()
     inpainter = Inpainter(config.preset("smoke", precision="float32", generator_widths=(32, 64, 64)))
     (run / "config.json").write_text(config.to_json(inpainter.config))
-    for name in ("environment.json", "history.jsonl"):
-        (run / name).write_text(f"{{}} {name}")
+    (run / "environment.json").write_text('{"commit": "abc"}')
+    (run / "history.jsonl").write_text('{"epoch": 1}\n')
     inpainter.averaged_generator.save(run / "generator.keras")
     export.publish(run, published)
     assert sorted(path.name for path in published.iterdir()) == [
@@ -151,3 +152,21 @@ def test_what_is_published_is_small_and_equal_in_both_forms(tmp_path):
     pairs = (model.averaged_generator.get_weights() for model in (loaded, inpainter))
     for rounded, weights in zip(*pairs, strict=True):
         assert np.allclose(rounded, weights, rtol=1e-3, atol=1e-6)
+
+
+def test_what_is_published_can_lie_between_a_run_and_its_start(tmp_path):
+    from faceinpaint import export, load
+    from faceinpaint.inpainter import Inpainter
+
+    start, run, published = (tmp_path / name for name in ("start", "run", "weights"))
+    for folder, value in ((start, 1.0), (run, 3.0)):
+        folder.mkdir()
+        inpainter = Inpainter(config.preset("smoke", precision="float32", size=32))
+        generator = inpainter.averaged_generator
+        generator.set_weights([np.full_like(weight, value) for weight in generator.get_weights()])
+        (folder / "config.json").write_text(config.to_json(inpainter.config))
+        (folder / "environment.json").write_text(json.dumps({"start": {"folder": str(start)}}))
+        generator.save(folder / "generator.keras")
+    export.publish(run, published, share=0.75)
+    assert all((weight == 2.5).all() for weight in load(published).averaged_generator.get_weights())
+    assert json.loads((published / "environment.json").read_text())["share"] == 0.75
