@@ -10,13 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from faceinpaint.config import Config
-from faceinpaint.files import replacing, write_bytes
+from faceinpaint.files import replacing, write_bytes, write_text
 from faceinpaint.fills import FILLS
 from faceinpaint.inpainter import Inpainter, composite, load
 from faceinpaint.native import captured_stderr
 from faceinpaint.restoring import EXPORTED, WEIGHTS
-from faceinpaint.runs import provenance
-from faceinpaint.runs import write as write_record
+from faceinpaint.runs import provenance, texts
 
 
 def _fill(config: Config):
@@ -124,4 +123,5 @@ def publish(run: str | Path, folder: str | Path = WEIGHTS, share: float = 1.0):
     halve(inpainter)
     _save_small(inpainter, folder / "generator.keras")
     write(inpainter, folder / EXPORTED)
-    write_record(folder, about)
+    for name, text in texts(about).items():
+        write_text(folder / name, text)

@@ -171,14 +171,18 @@ def check_same(run_dir: Path, record: dict, config: Config, faces: celeba.Faces,
         print(f"{run_dir}: begun with another {', '.join(others)}; goes on, not bit for bit as it would have there")
 
 
-def write(run_dir: Path, record: dict):
-    """Writes the files that `record` holds, where they are missing or not as the run left them."""
-    texts = {
+def texts(record: dict) -> dict[str, str]:
+    """The files that tell what `record` holds, by their names."""
+    return {
         "environment.json": json.dumps(record["environment"], indent=2) + "\n",
         "history.jsonl": lines(record["history"]),
         "config.json": to_json(from_dict(record["config"])),  # last: it makes the folder a run directory
     }
-    for name, text in texts.items():
+
+
+def write(run_dir: Path, record: dict):
+    """Writes the files that `record` holds, where they are missing or not as the run left them."""
+    for name, text in texts(record).items():
         path = run_dir / name
         if path.exists() and path.read_bytes() != text.encode():
             print(f"{path}: not as the last checkpoint has it; written again from there")
