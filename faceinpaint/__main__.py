@@ -182,9 +182,7 @@ def parser() -> argparse.ArgumentParser:
     _add_data(command)
     _add_size(command)
     command.add_argument("--epochs", type=int, metavar="N", help="instead of the number in the preset")
-    command.add_argument(
-        "--faces", type=_positive, metavar="N", help="the first N, not the number in the preset"
-    )
+    command.add_argument("--faces", type=_positive, metavar="N", help="the first N, not the number in the preset")
     command.add_argument("--run", metavar="FOLDER", help="the run directory (default: runs/ and the preset's name)")
     command.add_argument("--fresh", action="store_true", help="start over, saying what is discarded")
     command.add_argument(

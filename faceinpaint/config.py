@@ -58,6 +58,7 @@ class Config:
     # Machine.
     precision: str = "auto"  # "float32", "mixed_bfloat16", or "auto": bfloat16 where the hardware multiplies it
     jit_compile: bool = False  # XLA: slower than oneDNN on a CPU, faster on a GPU
+    damage_on_device: bool = False  # damage and fill drawn in the training step: on a GPU, if its processor is slow
     seed: int = 0
 
     def __post_init__(self):
@@ -66,6 +67,8 @@ class Config:
         for name in ("batch_size", "epochs", "train_images"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} {getattr(self, name)}: must be at least 1")
+        if self.jit_compile and self.damage_on_device:
+            raise UserError("damage_on_device: XLA cannot compile it; set this or jit_compile to false")
 
 
 # What each preset changes from `paper`. One thing each, so that a difference in the result has one cause.

@@ -83,7 +83,10 @@ def checked(config: Config, spread: tf.distribute.Strategy) -> Config:
         raise UserError(f"batch_size {config.batch_size}: cannot be divided among {replicas} replicas; {advice}")
     if replicas > 1 and config.jit_compile:
         print("jit_compile: switched off, for TensorFlow cannot compile a step of several replicas")
-        return replace(config, jit_compile=False)
+        config = replace(config, jit_compile=False)
+    if replicas > 1 and config.damage_on_device:
+        print("damage_on_device: switched off, for the batch is drawn whole before it is divided among replicas")
+        config = replace(config, damage_on_device=False)
     return config
 
 

@@ -14,7 +14,7 @@ from faceinpaint.config import Config, UserError, read
 from faceinpaint.discriminator import build_discriminator
 from faceinpaint.fills import FILLS
 from faceinpaint.generator import GENERATORS
-from faceinpaint.pipeline import to_float, to_uint8
+from faceinpaint.pipeline import to_float, to_uint8, training_example
 from faceinpaint.restoring import checked, trained_file
 
 if keras.backend.backend() != "tensorflow":
@@ -121,8 +121,9 @@ class Inpainter(keras.Model):
         return (straight + tf.reverse(mirrored, [2])) / 2.0
 
     def train_step(self, batch):
-        """One step of both networks on (image, mask, filled_image), the two looking at the same restored images."""
-        image, mask, filled_image = batch
+        """One step of both networks on (image, mask, filled_image), the two looking at the same restored images. With
+        `config.damage_on_device` the batch is (images, seed), of which `training_example` makes the three here."""
+        image, mask, filled_image = training_example(batch[0], self.config, batch[1]) if len(batch) == 2 else batch
         generator_variables = [v.value for v in self.generator.trainable_variables]
         discriminator_variables = [v.value for v in self.discriminator.trainable_variables]
 

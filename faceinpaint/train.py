@@ -223,9 +223,11 @@ def _fit(
         if not finished:
             recording.draw_grid(0)
         callbacks += [Progress(finished, config.epochs, steps), recording]
+    draw = pipeline.undrawn if config.damage_on_device else pipeline.training_example
+    batches = pipeline.training_batches(faces.train, config, first_step=finished * steps, draw=draw)
     validation = tf.data.Dataset.from_tensor_slices(tuple(pipeline.fixed_examples(faces.validation, config)))
     inpainter.fit(
-        distribution.shares(spread, pipeline.training_batches(faces.train, config, first_step=finished * steps)),
+        distribution.shares(spread, batches),
         validation_data=distribution.copies(spread, validation.batch(config.batch_size)),
         initial_epoch=finished,
         epochs=config.epochs,

@@ -33,6 +33,7 @@ def test_variations_change_one_thing(name):
         (lambda: config.preset("paper", size=60), "size 60: must be a multiple of 16"),
         (lambda: config.preset("paper", epochs=0), "epochs 0: must be at least 1"),
         (lambda: config.preset("paper", batch_size=-1), "batch_size -1: must be at least 1"),
+        (lambda: config.preset("paper", jit_compile=True, damage_on_device=True), "XLA cannot compile it; set this or"),
     ],
 )
 def test_refusals(make, message):

@@ -201,9 +201,10 @@ def test_a_batch_that_cannot_be_divided_is_refused_and_compiling_switched_off(ca
     with pytest.raises(UserError, match="batch_size 8: cannot be divided among 3 replicas; use as many devices"):
         distribution.checked(SETTINGS, three)
     assert distribution.checked(SETTINGS, four) is SETTINGS
-    compiled = config.preset("smoke", jit_compile=True)
-    assert distribution.checked(compiled, four) == config.preset("smoke")
-    assert capsys.readouterr().out.startswith("jit_compile: switched off")
+    for option in ("damage_on_device", "jit_compile"):
+        compiled = config.preset("smoke", **{option: True})
+        assert distribution.checked(compiled, four) == config.preset("smoke")
+        assert capsys.readouterr().out.startswith(f"{option}: switched off")
     assert distribution.checked(compiled, tf.distribute.get_strategy()) is compiled
 
 
