@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from faceinpaint import bench, config
+from faceinpaint import bench, bench_reading, bench_restoring, bench_training, config, measuring
 from faceinpaint.inpainter import Inpainter
 
 SMOKE = config.preset("smoke", precision="float32")
@@ -22,26 +22,28 @@ def test_arithmetic_is_counted_from_the_layers():
     x = layers.Dense(7)(layers.Flatten()(x))
     model = keras.Model(inputs, x)
     expected = [2 * 16 * 135, 2 * 16 * 160, 2 * 128 * 7]
-    assert [flops for flops in map(bench.layer_flops, model.layers) if flops] == expected
+    assert [flops for flops in map(bench_training.layer_flops, model.layers) if flops] == expected
 
 
 def test_a_step_goes_three_times_through_the_generator_and_seven_times_through_the_discriminator():
     inpainter = Inpainter(SMOKE)
     generator, discriminator = (
-        sum(map(bench.layer_flops, network.layers)) for network in (inpainter.generator, inpainter.discriminator)
+        sum(map(bench_training.layer_flops, network.layers))
+        for network in (inpainter.generator, inpainter.discriminator)
     )
-    assert 2 * generator + 5 * discriminator < bench.step_flops(inpainter) < 3 * generator + 7 * discriminator
+    assert 2 * generator + 5 * discriminator < bench_training.step_flops(inpainter) < 3 * generator + 7 * discriminator
 
 
 def test_everything_is_measured_and_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(bench, "REPEATS", 2)
-    monkeypatch.setattr(bench, "SIZES", (64,))
-    monkeypatch.setattr(bench, "COUNTS", (2, 4))
-    monkeypatch.setattr(bench, "FEW", 64)
-    monkeypatch.setattr(bench, "ALL", 640)
+    monkeypatch.setattr(measuring, "REPEATS", 2)
+    monkeypatch.setattr(bench_restoring, "REPEATS", 2)
+    monkeypatch.setattr(bench_training, "SIZES", (64,))
+    monkeypatch.setattr(bench_training, "COUNTS", (2, 4))
+    monkeypatch.setattr(bench_reading, "FEW", 64)
+    monkeypatch.setattr(bench_reading, "ALL", 640)
     monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path / "data")
     starts = {"LiteRT": np.array([1.0, 2.0]), "Keras": np.array([9.0, 12.0])}  # measured in tests/test_restore_cli.py
-    monkeypatch.setattr(bench, "cold_start", lambda repeats: starts)
+    monkeypatch.setattr(bench_restoring, "cold_start", lambda repeats: starts)
     rows = bench.write_bench(SMOKE, tmp_path / "bench.json")
     assert json.loads((tmp_path / "bench.json").read_text()) == rows
     assert all(0 < row["lowest"] <= row["median"] <= row["highest"] < np.inf for row in rows)
@@ -61,8 +63,8 @@ def test_everything_is_measured_and_written(tmp_path, monkeypatch):
 
 def test_faces_for_which_the_disk_has_no_room_are_left_out(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path / "data")
-    monkeypatch.setattr(bench.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10_000_000_000))
-    assert bench.streaming(SMOKE, None) == []
+    monkeypatch.setattr(bench_reading.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10_000_000_000))
+    assert bench_reading.streaming(SMOKE, None) == []
     assert "reading all faces of CelebA is not measured, for want of 11.0 GB on the disk" in capsys.readouterr().out
     assert list((tmp_path / "data").iterdir()) == []
 
@@ -76,9 +78,9 @@ def test_a_stroke_is_timed_until_its_face_is_restored(monkeypatch):
             time.sleep(0.2)
             return image
 
-    monkeypatch.setattr(bench, "REPEATS", 3)
-    monkeypatch.setattr(bench.lite, "load", Slow)
-    (row,) = bench.painting(SMOKE, None)
+    monkeypatch.setattr(bench_restoring, "REPEATS", 3)
+    monkeypatch.setattr(bench_restoring.lite, "load", Slow)
+    (row,) = bench_restoring.painting(SMOKE, None)
     assert row["unit"] == "ms"
     assert 200 <= row["lowest"] <= row["median"] <= row["highest"] < 2000
     assert len(Slow.holes) == 4  # once for each stroke, the first to warm up

@@ -1,0 +1,63 @@
+"""What all benchmarks share: rows, seconds, peak memory, random faces."""
+
+import multiprocessing
+import re
+import resource
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from faceinpaint.config import Config
+from faceinpaint.inpainter import Inpainter
+
+REPEATS = 5
+
+
+def row(name, unit, values) -> dict:
+    """A line of the table: name, unit, and median, lowest and highest of `values`, one or several."""
+    values = np.atleast_1d(np.asarray(values, float))
+    return {"name": name, "unit": unit, "median": float(np.median(values)),
+            "lowest": float(values.min()), "highest": float(values.max())}  # fmt: skip
+
+
+def seconds_of(work, calls=1) -> np.ndarray:
+    """Seconds for one call of `work`, as means of `calls` in a row, `REPEATS` times after one call to warm up."""
+    work()
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        for _ in range(calls):
+            work()
+        seconds.append((time.perf_counter() - start) / calls)
+    return np.array(seconds)
+
+
+def random_faces(config: Config, count: int):
+    """`count` images of noise as they are prepared for training: uint8 [count, side, side, 3]."""
+    side = 2 * config.size
+    return np.random.default_rng(config.seed).integers(0, 256, (count, side, side, 3), np.uint8)
+
+
+def peak_gib() -> float:
+    """The most memory this process has had. Linux passes `ru_maxrss` on from the parent: its own is in /proc."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** (30 if sys.platform == "darwin" else 20)
+
+
+def alone(work, *arguments):
+    """What `work` returns, from a process of its own."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(work, *arguments).result()
+
+
+def peak_of(work, config: Config) -> float:
+    """The most memory that `work` takes, TensorFlow included, in GiB, where nothing else was done before."""
+    inpainter = Inpainter(config)
+    inpainter.compile(1)
+    work(config, inpainter)
+    return peak_gib()
