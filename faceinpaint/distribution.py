@@ -155,9 +155,8 @@ def copies(spread: tf.distribute.Strategy, batches: tf.data.Dataset) -> tf.data.
 
 def loss_share():
     """In a training step: what the gradient of a mean over the replica's own examples counts in the sum over all
-    replicas that the optimizers take. None, for the whole, on one device."""
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    return tf.constant(1 / replicas) if replicas > 1 else None
+    replicas that the optimizers take."""
+    return tf.constant(1 / tf.distribute.get_strategy().num_replicas_in_sync)
 
 
 def update_each(change, pairs, *values):

@@ -12,6 +12,23 @@ def _conv(channels, kernel=3, strides=1, **options):
     )
 
 
+def folded(x, name, dtype):
+    """Squares of 2x2 pixels become channels: [B, H, W, C] → [B, H / 2, W / 2, 4 C]. A 1x1 convolution then is what one
+    of 2x2 with strides of 2 was before, as one matrix product: its gradient takes a third of the time."""
+    height, width, channels = x.shape[1:]
+    x = layers.Reshape((height // 2, 2, width // 2, 2 * channels), dtype=dtype, name=f"{name}_squares")(x)
+    x = layers.Permute((1, 3, 2, 4), dtype=dtype, name=f"{name}_order")(x)
+    return layers.Reshape((height // 2, width // 2, 4 * channels), dtype=dtype, name=f"{name}_folded")(x)
+
+
+def unfolded(x, name, dtype):
+    """Channels become squares of 2x2 pixels: [B, H, W, 4 C] → [B, 2 H, 2 W, C] (Shi et al. 2016, eq. 4)."""
+    height, width, channels = x.shape[1:]
+    x = layers.Reshape((height, width, 2, channels // 2), dtype=dtype, name=f"{name}_squares")(x)
+    x = layers.Permute((1, 3, 2, 4), dtype=dtype, name=f"{name}_order")(x)
+    return layers.Reshape((2 * height, 2 * width, channels // 4), dtype=dtype, name=f"{name}_unfolded")(x)
+
+
 def build_unet(config: Config, dtype="float32") -> keras.Model:
     """U-Net (Ronneberger et al. 2015): the paper's generator.
 
@@ -20,9 +37,9 @@ def build_unet(config: Config, dtype="float32") -> keras.Model:
 
     Where it departs from the original, it is for speed. It works from half the picture's resolution down: a
     convolution takes 4x4 pixels in and a transposed one gives them back, and full resolution, where a processor waits
-    for memory more than it multiplies, is left to them. 2x2 steps between the scales leave the arithmetic to the 3x3
-    convolutions, which processors do best; skips are added, not concatenated, which halves the decoder; and there are
-    no normalisation layers.
+    for memory more than it multiplies, is left to them. Between the scales squares of 2x2 pixels are folded into
+    channels and out again, which leaves the arithmetic to matrix products and 3x3 convolutions, what processors do
+    best; skips are added, not concatenated, which halves the decoder; and there are no normalisation layers.
     """
     size, (first, *widths) = config.size, config.generator_widths
     inputs = keras.Input((size, size, 4), name="filled_image_and_mask")
@@ -30,12 +47,14 @@ def build_unet(config: Config, dtype="float32") -> keras.Model:
     skips = []
     for scale, width in enumerate(widths, start=1):
         skips.append(x)
-        x = _conv(width, kernel=2, strides=2, dtype=dtype, name=f"down{scale}")(x)  # side size / 2**(scale + 1)
+        x = folded(x, f"down{scale}", dtype)  # side size / 2**(scale + 1)
+        x = _conv(width, kernel=1, dtype=dtype, name=f"down{scale}")(x)
         x = _conv(width, dtype=dtype, name=f"encode{scale}")(x)
     x = _conv(widths[-1], dtype=dtype, name="bottom")(x)
     for scale in range(len(widths) - 1, -1, -1):
         skip = skips.pop()
-        x = layers.Conv2DTranspose(skip.shape[-1], 2, 2, dtype=dtype, name=f"up{scale}")(x)  # side doubles
+        x = layers.Conv2D(4 * skip.shape[-1], 1, dtype=dtype, name=f"up{scale}")(x)
+        x = unfolded(x, f"up{scale}", dtype)  # side doubles
         x = layers.Add(dtype=dtype, name=f"skip{scale}")([x, skip])
         x = layers.ReLU(dtype=dtype, name=f"relu{scale}")(x)
         x = _conv(skip.shape[-1], dtype=dtype, name=f"decode{scale}")(x)

@@ -131,25 +131,30 @@ class Inpainter(keras.Model):
             generator_tape.watch(generator_variables)
             stages = [composite(image, stage, mask) for stage in _stages(self.generator, filled_image, mask)]
             restored = stages[-1]
-            with tf.GradientTape(watch_accessed_variables=False) as discriminator_tape:
-                discriminator_tape.watch(discriminator_variables)
-                # One pass over real and restored images: half the calls, larger and so faster matrix products.
-                pictures = tf.concat([image, restored], axis=0)
-                logits = self.discriminator(tf.concat([pictures, tf.tile(mask, [2, 1, 1, 1])], -1), training=True)
-                real_logits, fake_logits = tf.split(logits, 2)
-                discriminator_loss = losses.discriminator_loss(real_logits, fake_logits)
             errors = [losses.hole_error(image, stage, mask) for stage in stages]
             reconstruction_loss = tf.reduce_mean([losses.reconstruction_loss(error) for error in errors])
-            adversarial_loss = losses.adversarial_loss(fake_logits)
-            # Without the reconstruction term the generator is to know nothing of the error.
-            balance = losses.balance(errors[-1], mask) if self.config.reconstruction_weight else 1.0
-            generator_loss = (
-                self.config.reconstruction_weight * reconstruction_loss
-                + self.config.adversarial_weight * tf.reduce_mean(balance * adversarial_loss)
-            )
+            weighted_loss = self.config.reconstruction_weight * reconstruction_loss
+        with tf.GradientTape(watch_accessed_variables=False) as discriminator_tape:
+            discriminator_tape.watch([*discriminator_variables, restored])
+            # One pass over real and restored images: half the calls, larger and so faster matrix products.
+            pictures = tf.concat([image, restored], axis=0)
+            logits = self.discriminator(tf.concat([pictures, tf.tile(mask, [2, 1, 1, 1])], -1), training=True)
+            real_logits, fake_logits = tf.split(logits, 2)
+            discriminator_loss = losses.discriminator_loss(real_logits, fake_logits)
+        adversarial_loss = losses.adversarial_loss(fake_logits)
+        # Without the reconstruction term the generator is to know nothing of the error.
+        balance = losses.balance(errors[-1], mask) if self.config.reconstruction_weight else 1.0
+        generator_loss = weighted_loss + self.config.adversarial_weight * tf.reduce_mean(balance * adversarial_loss)
+
         share = distribution.loss_share()
-        generator_gradients = generator_tape.gradient(generator_loss, generator_variables, share)
-        discriminator_gradients = discriminator_tape.gradient(discriminator_loss, discriminator_variables, share)
+        *discriminator_gradients, restored_gradient = discriminator_tape.gradient(
+            discriminator_loss, [*discriminator_variables, restored], share
+        )
+        # One way back through it as well: for a restored image its loss and the generator's differ by a factor.
+        factor = self.config.adversarial_weight * balance * losses.adversarial_factor(fake_logits)
+        generator_gradients = generator_tape.gradient(
+            [weighted_loss, restored], generator_variables, [share, factor[:, None, None, None] * restored_gradient]
+        )
         self.generator_optimizer.apply(generator_gradients, self.generator.trainable_variables)
         self.discriminator_optimizer.apply(discriminator_gradients, self.discriminator.trainable_variables)
         self._average_generator()

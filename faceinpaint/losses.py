@@ -24,6 +24,15 @@ def adversarial_loss(fake_logits):
     return tf.nn.sigmoid_cross_entropy_with_logits(tf.ones_like(fake_logits), fake_logits)[:, 0]
 
 
+def adversarial_factor(fake_logits):
+    """d mean(adversarial_loss) / d discriminator_loss by each restored image: -2 (1 - D) / D = -2 exp(-logit).
+
+    Both depend on a restored image through its logit alone, so this factor turns what `discriminator_loss` says of its
+    pixels into what `adversarial_loss` does. Logits: [B, 1] → [B]; finite, for logits below -80 the factor of -80.
+    """
+    return -2.0 * tf.exp(tf.minimum(-fake_logits[:, 0], 80.0))
+
+
 def hole_error(image, restored, mask):
     """sum(mask * |image - restored|) / (3 * sum(mask)): each image's mean absolute error in its hole (L1: Isola et al.
     2017, eq. 3). Images: [B, H, W, 3] in [-1, 1] → [B], at least 0; 0 without a hole."""

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from faceinpaint import config, losses
 from faceinpaint.discriminator import build_discriminator
-from faceinpaint.generator import GENERATORS, build_unet
+from faceinpaint.generator import GENERATORS, build_unet, folded, unfolded
 
 
 @pytest.mark.parametrize("name", GENERATORS)
@@ -48,6 +48,19 @@ def test_skips_carry_detail_that_the_bottom_cannot():
     inputs[1, 33, 33] = 1
     difference = np.abs(np.diff(np.asarray(generator(inputs)), axis=0))[0].sum(axis=-1)
     assert difference[30:38, 30:38].max() == difference.max()
+
+
+def test_what_is_folded_is_what_a_convolution_of_squares_sees():
+    picture = np.arange(4 * 4 * 3, dtype=np.float32).reshape(1, 4, 4, 3)
+    inputs = keras.Input((4, 4, 3))
+    network = keras.Model(
+        inputs, [folded(inputs, "in", "float32"), unfolded(folded(inputs, "a", "float32"), "b", "float32")]
+    )
+    fold, back = map(np.asarray, network(picture))
+    assert np.array_equal(fold[0, 1, 0], picture[0, 2:4, 0:2].ravel())
+    assert np.array_equal(back, picture)
+    kernel = np.random.default_rng(0).normal(size=(2, 2, 3, 5)).astype(np.float32)
+    assert np.allclose(fold @ kernel.reshape(-1, 5), tf.nn.conv2d(picture, kernel, 2, "VALID"), atol=1e-4)
 
 
 def test_the_fine_stage_sees_the_coarse_one_in_the_hole_alone():
@@ -95,6 +108,17 @@ def test_bce_of_extreme_logits_is_finite():
     large = tf.constant([[1e4]])
     assert np.allclose(losses.adversarial_loss(-large), [1e4])
     assert float(losses.discriminator_loss(large, -large)) == 0.0
+
+
+def test_one_gradient_through_the_discriminator_serves_both_losses():
+    fake_logits = tf.constant([[-30.0], [-2.0], [0.5], [12.0]])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(fake_logits)
+        discriminator_loss = losses.discriminator_loss(tf.zeros([4, 1]), fake_logits)
+        adversarial_loss = tf.reduce_mean(losses.adversarial_loss(fake_logits))
+    turned = tape.gradient(discriminator_loss, fake_logits)[:, 0] * losses.adversarial_factor(fake_logits)
+    assert np.allclose(turned, tape.gradient(adversarial_loss, fake_logits)[:, 0], rtol=1e-5)
+    assert np.isfinite(losses.adversarial_factor(tf.constant([[-1e4]])))
 
 
 def test_hole_error_counts_the_hole_alone():
