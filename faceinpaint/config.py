@@ -57,7 +57,7 @@ class Config:
 
     # Machine.
     precision: str = "auto"  # "float32", "mixed_bfloat16", or "auto": bfloat16 where the hardware multiplies it
-    jit_compile: bool = False  # XLA: slower than oneDNN on a CPU, faster on a GPU
+    jit_compile: bool = False  # XLA: slower than oneDNN on a CPU, faster on a GPU, the same to rounding
     damage_on_device: bool = False  # damage and fill drawn in the training step: on a GPU, if its processor is slow
     seed: int = 0
 

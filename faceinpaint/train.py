@@ -213,7 +213,8 @@ def _fit(
 ):
     """Trains all epochs after `finished`, from the state `values` of the chief's last checkpoint, from the beginning,
     or the generator of the run `start`, without one. The chief is `recording`."""
-    tf.config.experimental.enable_op_determinism()
+    if not config.jit_compile:  # Keras leaves uncompiled what is to be deterministic
+        tf.config.experimental.enable_op_determinism()
     steps, callbacks = pipeline.steps_per_epoch(faces.train, config), [StopOnNaN()]
     with spread.scope():
         inpainter = _inpainter(config, faces, values, start)
@@ -247,7 +248,7 @@ def train(
     `distribution.strategy`; `config.batch_size` images are divided among all devices. Of several workers, all of which
     are given the same, only the first has a run directory and returns the history; the others return []. start: the run
     directory from whose trained generator a new run begins, in place of random weights.
-    TensorFlow's operations are made deterministic, and stay so in this process.
+    TensorFlow's operations are made deterministic, and stay so in this process; not with `config.jit_compile`.
     Raises `UserError` when the data cannot be used, when `run_dir` was begun with other settings, is in use by another
     training or cannot be written, when a loss becomes NaN, and when another worker is lost. KeyboardInterrupt passes
     through. Whatever ends it, the last finished epoch is kept.

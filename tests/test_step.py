@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework.config import disable_op_determinism, is_op_determinism_enabled
 
-from faceinpaint import config, pipeline
+from faceinpaint import config, pipeline, train
 from faceinpaint.inpainter import Inpainter
 
 ON_THE_HOST = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
@@ -59,6 +60,35 @@ def test_no_gradient_is_computed_that_no_optimizer_uses(generator, precision, dt
     assert not ON_THE_HOST & set(count)
 
 
+@pytest.fixture
+def any_order():
+    """TensorFlow's operations as they are before the first training of a process, which makes them deterministic."""
+    before = is_op_determinism_enabled()
+    disable_op_determinism()
+    yield
+    if before:
+        tf.config.experimental.enable_op_determinism()
+
+
+@pytest.mark.usefixtures("any_order")
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_training_is_compiled_where_the_config_says_so_and_else_deterministic(
+    monkeypatch, tmp_path, face_archive, jit_compile
+):
+    seen = []
+
+    def stop(inpainter, *_, **__):
+        seen.append((inpainter.jit_compile, is_op_determinism_enabled()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Inpainter, "fit", stop)
+    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings(jit_compile=jit_compile), face_archive, tmp_path / "run")
+    assert seen == [(jit_compile, not jit_compile)]
+
+
+@pytest.mark.usefixtures("any_order")
 def test_compiled_by_xla_the_losses_are_the_same():
     losses = []
     for jit_compile in (False, True):
