@@ -45,13 +45,19 @@ def ratios(rows: list[dict], config: Config) -> list[dict]:
     """What follows from `rows`: figures that depend less on the machine."""
     value = {(entry["name"], entry["unit"]): entry["median"] for entry in rows}
     step = value["training step", "images/s"]
-    ceiling = next(entry["median"] for entry in rows if "3x3 convolutions" in entry["name"])
+    forward, both_ways = (
+        next(entry["median"] for entry in rows if entry["name"].endswith(end))
+        for end in ("convolutions, forward", "forward and backward")
+    )
     pipeline_rate = value["input pipeline: with damage and fill", "images/s"]
     prepared = value["preparation", "JPEGs/s"] / value["plain loop of cv2.imdecode", "JPEGs/s"]
     faster = value["restore one face: Keras", "ms"] / value["restore one face: LiteRT", "ms"]
     start = value["cold start of restore: Keras", "s"] / value["cold start of restore: LiteRT", "s"]
     return [
-        row("training step / ceiling of its convolutions", "", value["training step", "GFLOP/s"] / ceiling),
+        row("training step / 3x3 convolutions, forward", "", value["training step", "GFLOP/s"] / forward),
+        row(
+            "training step / its convolutions, forward and backward", "", value["training step", "GFLOP/s"] / both_ways
+        ),
         row("input pipeline / training step", "", pipeline_rate / step),
         row("preparation / plain loop", "", prepared),
         row("restore one face: Keras / LiteRT", "", faster),

@@ -29,36 +29,63 @@ def layer_flops(layer) -> int:
 def step_flops(inpainter: Inpainter) -> int:
     """Of one training step, for each image; activations and optimizers are not counted.
 
-    A backward pass costs a forward pass for the weights and another for what came in, which the first layer needs not
-    pass on. The discriminator sees two images, and is once more gone through backward for the generator's sake.
+    A backward pass costs a forward pass for the weights and another for what came in, which the generator's first layer
+    needs not pass on. The discriminator sees two images, and serves both losses on one way back.
     """
-    first_and_all = []
-    for network in (inpainter.generator, inpainter.discriminator):
-        flops = [flops for flops in map(layer_flops, network.layers) if flops]
-        first_and_all.append((flops[0], sum(flops)))
-    (generator_first, generator), (discriminator_first, discriminator) = first_and_all
-    return 3 * generator - generator_first + 7 * discriminator - 2 * discriminator_first
+    generator, discriminator = (
+        [flops for flops in map(layer_flops, network.layers) if flops]
+        for network in (inpainter.generator, inpainter.discriminator)
+    )
+    return 3 * sum(generator) - generator[0] + 6 * sum(discriminator)
 
 
-def _convolution_seconds(batch, dtype, side, channels_in, channels_out) -> float:
-    image = tf.cast(tf.random.stateless_normal([batch, side, side, channels_in], [0, 0]), dtype)
-    kernel = tf.cast(tf.random.stateless_normal([3, 3, channels_in, channels_out], [0, 1]), dtype)
-    convolution = tf.function(lambda: tf.nn.conv2d(image, kernel, 1, "SAME"))
-    return float(seconds_of(convolution, calls=3).min())
+def _convolutions(network) -> list:
+    return [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D | keras.layers.Conv2DTranspose)]
+
+
+def _input(layer, batch):
+    return tf.cast(tf.random.stateless_normal([batch, *layer.input.shape[1:]], [0, 0]), layer.compute_dtype)
+
+
+def _forward(layer, batch):
+    """A function that calls `layer` on random pictures."""
+    image = _input(layer, batch)
+    return tf.function(lambda: layer(image))
+
+
+def _both_ways(layer, batch):
+    """A function that calls `layer` on random pictures, and finds the gradients of its kernel and of the pictures."""
+    image = _input(layer, batch)
+
+    def work():
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            output = layer(image)
+        return tape.gradient(output, [image, layer.kernel.value], output)
+
+    return tf.function(work)
+
+
+def _rate(work, layers_and_batches, passes) -> float:
+    """GFLOP/s of all these layers together, each measured by itself, its best call counted."""
+    flops = passes * sum(batch * layer_flops(layer) for layer, batch in layers_and_batches)
+    return flops / sum(seconds_of(work(*each), calls=3).min() for each in layers_and_batches) / 1e9
 
 
 def ceilings(config: Config, inpainter: Inpainter) -> list[dict]:
-    """What the machine gives: a large matrix product, and the generator's own 3x3 convolutions, each by itself."""
+    """What the machine gives: a large matrix product; the generator's 3x3 convolutions forward; and all convolutions of
+    a training step, forward and backward. The gradients of weights are what libraries are slowest at."""
     dtype = keras.DTypePolicy(config.precision).compute_dtype
     matrix = tf.cast(tf.random.stateless_normal([2048, 2048], [0, 0]), dtype)
     product = seconds_of(tf.function(lambda: matrix @ matrix))
-    layers = [layer for layer in inpainter.generator.layers if getattr(layer, "kernel_size", None) == (3, 3)]
-    shapes = [(layer.output.shape[1], *layer.kernel.shape[2:]) for layer in layers]
-    seconds = {shape: _convolution_seconds(config.batch_size, dtype, *shape) for shape in set(shapes)}
-    convolutions = config.batch_size * sum(map(layer_flops, layers)) / sum(map(seconds.get, shapes))
+    generator = [(layer, config.batch_size) for layer in _convolutions(inpainter.generator)]
+    discriminator = [(layer, 2 * config.batch_size) for layer in _convolutions(inpainter.discriminator)]
+    squares = [(layer, batch) for layer, batch in generator if layer.kernel_size == (3, 3)]
+    forward, both_ways = _rate(_forward, squares, 1), _rate(_both_ways, generator + discriminator, 3)
     return [
         row(f"ceiling: {dtype} matrix product 2048x2048", "GFLOP/s", 2 * 2048**3 / product / 1e9),
-        row(f"ceiling: {dtype} 3x3 convolutions of the generator", "GFLOP/s", convolutions / 1e9),
+        row(f"ceiling: {dtype} 3x3 convolutions, forward", "GFLOP/s", forward),
+        row(f"ceiling: {dtype} all convolutions of the step, forward and backward", "GFLOP/s", both_ways),
     ]
 
 

@@ -146,6 +146,9 @@ def stages(model):
         _, *sides, channels = layer.output.shape
         boxes.append((layer.name, type(layer).__name__, sides[0] if sides else 1, channels))
     place = {id(layer.output): index for index, layer in enumerate(shown)}
+    for layer in model.layers:  # what only reorders a picture, as folding it does, is not another
+        if id(layer.input) in place:
+            place.setdefault(id(layer.output), place[id(layer.input)])
     merged = [map(id, layer.input) for layer in model.layers if isinstance(layer.input, list)]
     skips = [sorted(place[tensor] for tensor in tensors if tensor in place) for tensors in merged]
     skips = [tuple(ends) for ends in skips if len(ends) == 2]

@@ -47,7 +47,7 @@ def test_stages_of_the_unet():
     boxes, skips = figures.stages(build_unet(SMOKE))
     sides_and_channels = [box[2:] for box in boxes]
     down = [(64, 4), (32, 8), (16, 16), (16, 16), (8, 16), (8, 16), (8, 16)]
-    assert sides_and_channels == [*down, (16, 16), (16, 16), (32, 8), (32, 8), (64, 3)]
+    assert sides_and_channels == [*down, (8, 64), (16, 16), (16, 32), (32, 8), (64, 3)]
     assert [(boxes[start][0], boxes[end][0]) for start, end in skips] == [("encode1", "up1"), ("encode0", "up0")]
 
 
