@@ -53,9 +53,9 @@ evaluate: $(VENV)  ## measure RUN, or the weights that come with it, on the test
 # As the paper's claims want it: the same faces, epochs and seeds for all. What notebook 3 shows was made by it.
 VARIATIONS = paper noise_fill mean_fill constant_fill bce_only coarse_to_fine rotated
 variations: $(VENV)  ## train what the paper compares alike, on 4,000 faces of DATA, and measure all side by side
-	for preset in $(VARIATIONS); do $(PY) -m faceinpaint train --preset $$preset --faces 4000 --epochs $(or $(EPOCHS),6) \
+	for preset in $(VARIATIONS); do $(PY) -m faceinpaint train --preset $$preset --faces 4000 --epochs $(or $(EPOCHS),5) \
 		--data $(call quoted,$(DATA)) --run runs/variations/$$preset || exit $$?; done
-	$(PY) -m faceinpaint evaluate --run $(VARIATIONS:%=runs/variations/%) --data $(call quoted,$(DATA)) --faces 200 \
+	$(PY) -m faceinpaint evaluate --run $(VARIATIONS:%=runs/variations/%) --data $(call quoted,$(DATA)) --faces 100 \
 		--out runs/variations.json
 
 # With the weights that come with the repository, unless a run is named.
