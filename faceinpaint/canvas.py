@@ -14,11 +14,13 @@ WIDTH = 8  # inches, of both pictures
 SHARPNESS = 600  # pixels along the longer side of each picture
 
 
-def _answer_to_mouse():
-    """In a notebook figures answer to the mouse where ipympl is installed."""
+def _answer_to_mouse() -> bool:
+    """In a notebook figures answer to the mouse where ipympl is installed: whether they do."""
     shell = getattr(builtins, "get_ipython", lambda: None)()  # which IPython puts there
-    if shell and find_spec("ipympl"):
-        shell.run_line_magic("matplotlib", "widget")
+    if not (shell and find_spec("ipympl")):
+        return False
+    shell.run_line_magic("matplotlib", "widget")
+    return True
 
 
 class Canvas:
@@ -39,9 +41,13 @@ class Canvas:
         for part in ("header", "footer", "toolbar"):  # of ipympl's figures: nothing here needs them
             setattr(self.figure.canvas, f"{part}_visible", False)
         self._say()
-        for name, answer in (("press", self._press), ("release", self._release)):
-            self.figure.canvas.mpl_connect(f"button_{name}_event", answer)
-        self.figure.canvas.mpl_connect("motion_notify_event", self._move)
+        for name, answer in (
+            ("button_press", self._press),
+            ("motion_notify", self._move),
+            ("button_release", self._release),
+            ("figure_leave", self._release),  # outside the figure nothing tells that the button is let go
+        ):
+            self.figure.canvas.mpl_connect(f"{name}_event", answer)
 
     def _say(self):
         self._axes[0].set_title(f"photo, {self.painting.hole_area:.1%} hole", fontsize=9)
@@ -54,11 +60,12 @@ class Canvas:
 
     def _press(self, event):
         if event.inaxes in self._axes and event.button in (MouseButton.LEFT, MouseButton.RIGHT):
+            self._pressed_in = event.inaxes
             self.painting.begin(*self._view.to_photo(event.xdata, event.ydata), erase=event.button == MouseButton.RIGHT)
             self._draw()
 
     def _move(self, event):
-        if self.painting.drawing and event.inaxes in self._axes:
+        if self.painting.drawing and event.inaxes is self._pressed_in:  # the other picture begins at another edge
             self.painting.move(*self._view.to_photo(event.xdata, event.ydata))
             self._draw()
 
@@ -71,11 +78,16 @@ class Canvas:
 
 def notebook_canvas(photo, restorer, eyes, mask=None, brush=None) -> Canvas:
     """A `Canvas` to paint on in a notebook, with ipympl, which begins with `mask`: without ipympl, or when nobody
-    paints, that one stays, so that nothing waits for a person. `%matplotlib inline` ends it.
+    paints, that one stays, so that nothing waits for a person. It goes on after `%matplotlib inline`.
 
     photo: uint8 RGB [H, W, 3]; restorer: as `photo.restore_photo` takes it; eyes: points (x, y), two for each face;
     mask: [H, W], nonzero = hole, left out when it is of another photo's size; brush: its diameter in photo pixels.
     """
-    _answer_to_mouse()
     shape = np.shape(photo)[:2]
-    return Canvas(photo, restorer, Painting(shape, mask if np.shape(mask) == shape else None, eyes, brush))
+    painting = Painting(shape, mask if np.shape(mask) == shape else None, eyes, brush)
+    if not _answer_to_mouse():
+        return Canvas(photo, restorer, painting)
+    with plt.ioff():
+        made = Canvas(photo, restorer, painting)
+        plt.show()  # and pyplot forgets it, so that `%matplotlib inline` neither shows it again nor closes it
+    return made

@@ -408,7 +408,7 @@ def test_matplotlib_events_paint_as_well():
     import matplotlib
 
     matplotlib.use("agg")
-    from matplotlib.backend_bases import MouseEvent
+    from matplotlib.backend_bases import LocationEvent, MouseEvent
 
     image, restorer = picture(), Mirror()
     made = canvas.notebook_canvas(image, restorer, EYES, brush=10)
@@ -426,6 +426,16 @@ def test_matplotlib_events_paint_as_well():
     event("button_press", 85, 100, 3)
     event("button_release", 85, 100, 3)
     assert not made.painting.mask[100, 85]
+    before = made.painting.hole_area
+    event("button_press", 20, 150, 1)
+    other_panel = made._axes[1].transData.transform(made._view.to_panel(120, 150))
+    MouseEvent("motion_notify_event", made.figure.canvas, *other_panel)._process()
+    LocationEvent("figure_leave_event", made.figure.canvas, 0, 0)._process()
+    event("motion_notify", 120, 150, None)
+    assert not made.painting.drawing
+    assert made.painting.mask[150, 20]
+    assert not made.painting.mask[150, 30:].any()
+    assert made.painting.hole_area > before
     saved = canvas.notebook_canvas(image, restorer, EYES, mask=made.painting.mask)
     assert (saved.painting.mask == made.painting.mask).all()
     other = canvas.notebook_canvas(picture(300, 200), restorer, EYES, mask=made.painting.mask)
