@@ -41,7 +41,7 @@ class Desk:
         self.message, self.closed, self.changed = GREETING, False, True
         self.tool = "paint" if painting.faces else "eyes"
         self._restorer, self._levels, self._patch = restorer, preview.pyramid(pixels), None
-        self._held, self._at, self._help, self._stale = 0, None, False, True
+        self._held, self._panel, self._at, self._help, self._stale = 0, 0, None, False, True
         self._save, self._load = save, load
 
     @cached_property
@@ -105,9 +105,11 @@ class Desk:
         )
 
     def _in_panel(self, x, y):
-        """(x, y) of the picture in the panel it lies in, the right one where it begins."""
+        """(x, y) of the picture in the panel it lies in, while a button is held in the one where it was pressed."""
         corners = preview.panel_corners(self.view.panel)
-        left, top = corners[x >= corners[1][0] - preview.GAP // 2]
+        if not self._held:
+            self._panel = x >= corners[1][0] - preview.GAP // 2
+        left, top = corners[self._panel]
         return x - left, y - top
 
     @property

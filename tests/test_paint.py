@@ -309,6 +309,16 @@ def test_a_release_outside_the_window_ends_the_stroke(desk):
     assert not desk.painting.mask[50, 100:].any()
 
 
+def test_a_stroke_goes_on_in_the_panel_where_it_began(desk):
+    desk.tool = "paint"
+    Mouse(desk).send(cv2.EVENT_LBUTTONDOWN, 180, 80, LEFT)
+    other = Mouse(desk, panel=1)
+    other.send(cv2.EVENT_MOUSEMOVE, 5, 80, LEFT)
+    other.send(cv2.EVENT_LBUTTONUP, 5, 80)
+    assert desk.painting.mask[80, 180:].all()
+    assert not desk.painting.mask[:, :170].any()
+
+
 def test_keys(desk):
     mouse = Mouse(desk)
     keys(desk, "x")
