@@ -218,13 +218,14 @@ def published_table(rows: list[dict], framings=(128, WHOLE_SIDE)) -> str:
     return "\n".join(lines)
 
 
-def with_tables(text: str, rows: list[dict]) -> str:
-    """`text` with every table between `<!-- table METRIC FRAMING STUDY -->`, or `<!-- published -->`, and
-    `<!-- end -->` made from `rows`."""
+def with_tables(text: str, rows: list[dict], mark="table") -> str:
+    """`text` with every table between `<!-- MARK METRIC FRAMING STUDY -->`, or, where the mark is "table",
+    `<!-- published -->`, and `<!-- end -->` made from `rows`."""
 
     def made(match):
         asked = match[1].split()
-        new = table(rows, asked[1], int(asked[2]), asked[3]) if asked[0] == "table" else published_table(rows)
+        new = published_table(rows) if asked == ["published"] else table(rows, asked[1], int(asked[2]), asked[3])
         return f"<!-- {match[1]} -->\n{new}\n<!-- end -->"
 
-    return re.sub(r"<!-- (table \w+ \d+ \w+|published) -->\n.*?<!-- end -->", made, text, flags=re.DOTALL)
+    marks = rf"{mark} \w+ \d+ \w+" + ("|published" if mark == "table" else "")
+    return re.sub(rf"<!-- ({marks}) -->\n.*?<!-- end -->", made, text, flags=re.DOTALL)

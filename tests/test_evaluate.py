@@ -191,6 +191,10 @@ def test_tables_in_a_text_are_made_anew():
     made = evaluation.with_tables(text, rows)
     assert made == text.replace("old", evaluation.table(rows, "psnr"))
     assert evaluation.with_tables(made, rows) == made
+    assert evaluation.with_tables(made, [], mark="variations") == made
+    other = text.replace("table", "variations")
+    assert evaluation.with_tables(other, rows) == other
+    assert evaluation.with_tables(other, rows, mark="variations") == made.replace("table", "variations")
 
 
 def test_the_published_figures_stand_beside_ours():
