@@ -32,7 +32,7 @@ def train(args):
     """Train the networks, or go on with a run that was stopped.
 
     The run directory receives, after every epoch, the losses, a grid of unseen faces, the generator and all that is
-    needed to go on. The sample takes about 10 minutes on two cores, CelebA's 19,000 faces two to three hours. Stop with
+    needed to go on. The sample takes about 10 minutes on two cores, CelebA's 19,000 faces about two hours. Stop with
     Ctrl-C whenever you like: the same command goes on after the last finished epoch.
 
     Example: python -m faceinpaint train --data img_align_celeba.zip --epochs 15
@@ -105,7 +105,7 @@ def bench(args):
 
     What the machine can do; input pipeline, training step and its growth with images and pixels, preparation,
     restoring, peak memory: all in one run, on random images, as medians with their spread. Prints a table and writes
-    it to a JSON file. Run it while nothing else runs. About 4 minutes.
+    it to a JSON file. Run it while nothing else runs. About 5 minutes.
 
     Example: python -m faceinpaint bench
     """
