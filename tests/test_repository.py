@@ -127,6 +127,18 @@ def test_make_train_on_several_devices_at_another_size_from_another_run():
     assert words[-8:] == ["--run", "runs/paper_128", "--size", "128", "--strategy", "mirrored", "--start", "a b"]
 
 
+def test_make_variations_trains_all_alike_and_measures_them_side_by_side():
+    from faceinpaint.config import PRESETS
+
+    printed = make("-n", "variations", "EPOCHS=3", "DATA=a b.zip").replace("\\\n", " ")
+    (loop,) = re.findall(r"for preset in (.*?); do", printed)
+    assert set(loop.split()) == set(PRESETS) - {"smoke"}
+    assert "--epochs 3 " in printed
+    assert printed.count("--data 'a b.zip'") == 2
+    (runs,) = re.findall(r"evaluate --run (.*?) --data", printed)
+    assert runs.split() == [f"runs/variations/{name}" for name in loop.split()]
+
+
 @pytest.mark.parametrize("target", ["evaluate", "restore", "paint"])
 def test_make_uses_the_run_that_is_asked_for_even_where_it_is_not_trained(target):
     given = (target, "PHOTO=a.png", "MASK=b.png")
