@@ -46,7 +46,7 @@ class Config:
 
     # Losses: generator_loss = reconstruction_weight * log L1 in the hole + adversarial_weight * balance * BCE.
     reconstruction_weight: float = 0.2  # the paper trains with BCE alone: preset `bce_only`
-    adversarial_weight: float = 0.5
+    adversarial_weight: float = 0.7
 
     # Optimisation. Adam for both networks; the rate falls to zero along half a cosine.
     epochs: int = 50

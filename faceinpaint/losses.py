@@ -52,11 +52,11 @@ def reconstruction_loss(error):
 
 def balance(error, mask):
     """What each image's adversarial loss counts, [B] in [0, 1], constants for the gradient:
-    (1 - hole area) / (1 + error / `ERROR_FLOOR`).
+    (1 - hole area)² / (1 + error / `ERROR_FLOOR`).
 
     The second factor is what the logarithm of `reconstruction_loss` leaves of an image's gradient. Times it, the
     adversarial loss keeps its proportion to L1, where it would rule large errors and hardly be heard in small ones. The
     first gives it more to say in small holes, which lack sharpness, than in large ones, which lack truth.
     error: [B] of `hole_error`; mask: [B, H, W, 1].
     """
-    return tf.stop_gradient((1.0 - tf.reduce_mean(mask, axis=(1, 2, 3))) / (1.0 + error / ERROR_FLOOR))
+    return tf.stop_gradient((1.0 - tf.reduce_mean(mask, axis=(1, 2, 3))) ** 2 / (1.0 + error / ERROR_FLOOR))

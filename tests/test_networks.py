@@ -144,7 +144,7 @@ def test_balance_is_what_the_logarithm_leaves_of_the_gradient():
     no_hole = np.zeros([3, 2, 2, 1], np.float32)
     assert np.allclose(tape.gradient(loss, error) * 3 * losses.ERROR_FLOOR, losses.balance(error, no_hole))
     half = np.tile(np.float32([[1], [0]]), [3, 1, 2])[..., None]
-    assert np.allclose(losses.balance(error, half), [0.5, 0.1, 0.5 / 51])
+    assert np.allclose(losses.balance(error, half), [0.25, 0.05, 0.25 / 51])
     with tf.GradientTape() as tape:
         tape.watch(error)
         weighted = losses.balance(error, half)
