@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from faceinpaint import distribution, losses, metrics
+from faceinpaint.adam import FusedAdam
 from faceinpaint.config import Config, UserError, read
 from faceinpaint.discriminator import build_discriminator
 from faceinpaint.fills import FILLS
@@ -55,7 +56,7 @@ def _finite(values):
 
 def _adam(config: Config, rate, total_steps):
     schedule = keras.optimizers.schedules.CosineDecay(rate, decay_steps=total_steps)
-    return keras.optimizers.Adam(schedule, beta_1=config.beta_1, beta_2=0.999)
+    return FusedAdam(schedule, beta_1=config.beta_1, beta_2=0.999)
 
 
 class Inpainter(keras.Model):

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from faceinpaint import config, losses
+from faceinpaint.adam import FusedAdam
 from faceinpaint.discriminator import build_discriminator
 from faceinpaint.generator import GENERATORS, build_unet, folded, unfolded
 
@@ -149,3 +150,19 @@ def test_balance_is_what_the_logarithm_leaves_of_the_gradient():
         tape.watch(error)
         weighted = losses.balance(error, half)
     assert tape.gradient(weighted, error) is None
+
+
+def test_fused_adam_is_adam():
+    rng = np.random.default_rng(0)
+    begun, gradients = rng.normal(size=(5, 4)).astype("f"), rng.normal(size=(6, 5, 4)).astype("f")
+    ended = []
+    for kind in (keras.optimizers.Adam, FusedAdam):
+        variable = keras.Variable(begun)
+        optimizer = kind(keras.optimizers.schedules.CosineDecay(0.1, 6), beta_1=0.5)
+        optimizer.build([variable])
+        for gradient in gradients:
+            optimizer.apply([tf.constant(gradient)], [variable])
+        ended.append([v.numpy() for v in (variable, *optimizer.variables)])
+    assert np.abs(ended[0][0] - begun).mean() > 0.05
+    for theirs, ours in zip(*ended, strict=True):
+        assert np.allclose(theirs, ours, rtol=1e-5, atol=1e-6)
