@@ -8,7 +8,7 @@
 Importing this package is cheap. What needs TensorFlow is loaded when it is first asked for.
 """
 
-import importlib
+import importlib.util
 import os
 import sys
 from contextlib import contextmanager
@@ -25,11 +25,13 @@ __all__ = ["Config", "UserError", "preset", *_LAZY]
 
 
 def __getattr__(name: str):
-    if name not in _LAZY:
-        raise AttributeError(f"module 'faceinpaint' has no attribute '{name}'")
+    """What the package offers, and its modules, by whichever TensorFlow is loaded first."""
+    path = f"{__name__}.{_LAZY.get(name, name)}"
+    if not importlib.util.find_spec(path):
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     with quiet_start():
-        module = importlib.import_module(f"faceinpaint.{_LAZY[name]}")
-    return getattr(module, name)
+        module = importlib.import_module(path)
+    return getattr(module, name) if name in _LAZY else module
 
 
 def __dir__() -> list[str]:

@@ -26,6 +26,7 @@ from faceinpaint import celeba, checkpoint, distribution, export, figures, pipel
 from faceinpaint.config import Config, UserError, to_json
 from faceinpaint.files import explained, locked, replacing, write_image, write_text
 from faceinpaint.inpainter import Inpainter, load, resolved
+from faceinpaint.interruption import Heed, between_steps
 from faceinpaint.restoring import EXPORTED
 
 GRID_FAMILIES = ("centre", "half", "eyes", "nose", "mouth", "boxes", "strokes_20_40", "pixels")
@@ -227,16 +228,17 @@ def _fit(
     draw = pipeline.undrawn if config.damage_on_device else pipeline.training_example
     batches = pipeline.training_batches(faces.train, config, first_step=finished * steps, draw=draw)
     validation = tf.data.Dataset.from_tensor_slices(tuple(pipeline.fixed_examples(faces.validation, config)))
-    inpainter.fit(
-        distribution.shares(spread, batches),
-        validation_data=distribution.copies(spread, validation.batch(config.batch_size)),
-        initial_epoch=finished,
-        epochs=config.epochs,
-        steps_per_epoch=steps,
-        callbacks=callbacks,
-        shuffle=False,  # the batches come shuffled
-        verbose=0,
-    )
+    with between_steps() as heed:
+        inpainter.fit(
+            distribution.shares(spread, batches),
+            validation_data=distribution.copies(spread, validation.batch(config.batch_size)),
+            initial_epoch=finished,
+            epochs=config.epochs,
+            steps_per_epoch=steps,
+            callbacks=[*callbacks, Heed(heed)],
+            shuffle=False,  # the batches come shuffled
+            verbose=0,
+        )
 
 
 def train(

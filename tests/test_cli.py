@@ -196,6 +196,11 @@ else:
 """
 
 
+def test_a_module_of_the_package_starts_tensorflow_quietly_too():
+    run = run_python("from faceinpaint import bench\nprint(bench.__name__)")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "faceinpaint.bench\n", "")
+
+
 def test_functions_stay_functions_in_every_import_order_and_tensorflow_starts_quietly():
     run = run_python(ORDERS, KERAS_BACKEND="jax")
     assert (run.returncode, run.stderr) == (0, "")

@@ -109,7 +109,7 @@ def test_it_runs_anywhere(path):
 @EACH
 def test_kept_outputs_are_of_a_run_without_errors(path):
     assert len(pictures(path)) >= SHOWN[path.stem][0]
-    assert not [output for output in outputs(path) if output["output_type"] == "error"]
+    assert not {"error", "stderr"} & {output.get("name", output["output_type"]) for output in outputs(path)}
     assert str(ROOT) not in path.read_text()
 
 
