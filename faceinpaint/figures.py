@@ -100,7 +100,7 @@ def histories_figure(histories):
             axes.plot([line["epoch"] for line in history], [line[key] for line in history], marker=".", label=name)
         axes.set(xlabel="epoch", ylabel=label)
         axes.grid(alpha=0.3)
-    panels[0].legend(fontsize=8)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(histories), fontsize=8)
     return figure
 
 
