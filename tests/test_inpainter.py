@@ -91,7 +91,7 @@ def test_the_generator_is_told_of_both_terms():
 def test_a_few_steps_learn(inpainter):
     step, examples = tf.function(inpainter.train_step), batch()
     first = {name: float(value) for name, value in step(examples).items()}
-    for _ in range(60):
+    for _ in range(80):
         for metric in inpainter.metrics:
             metric.reset_state()
         last = step(examples)
