@@ -25,7 +25,7 @@ __all__ = ["Config", "UserError", "preset", *_LAZY]
 
 
 def __getattr__(name: str):
-    """What the package offers, and its modules, by whichever TensorFlow is loaded first."""
+    """The package's functions and modules, imported when first asked for: any may be what loads TensorFlow."""
     path = f"{__name__}.{_LAZY.get(name, name)}"
     if not importlib.util.find_spec(path):
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

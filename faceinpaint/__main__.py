@@ -5,11 +5,11 @@ import inspect
 import os
 import signal
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import faceinpaint
 from faceinpaint.config import PRESETS, Config, UserError, at_size, preset
+from faceinpaint.interruption import handled
 
 PROGRAM = "python -m faceinpaint"
 DATA_HELP = """auto (the default): data/celeba, else CelebA as TensorFlow Datasets has prepared it, else the sample;
@@ -256,16 +256,8 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, which then ends a command as Ctrl-C does: everything in the middle is tidied up."""
 
 
-@contextmanager
-def _terminable():
-    def terminate(*_):
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _terminate(*_):
+    raise Terminated
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -277,7 +269,7 @@ def main(argv: list[str] | None = None) -> int:
         program.print_help()
         return 0
     try:
-        with _terminable():
+        with handled({signal.SIGTERM: _terminate}):
             args.run_command(args)
     except (UserError, OSError, ImportError) as error:
         if isinstance(error, ImportError) and (error.name or "").startswith("faceinpaint"):

@@ -8,7 +8,7 @@ class FusedAdam(keras.optimizers.Adam):
     """`keras.optimizers.Adam` (Kingma and Ba 2015, algorithm 1, in the form before section 2.1), to rounding.
 
     Keras computes it in ten operations, each of which reads all weights from memory and writes as many. TensorFlow's
-    own kernel reads and writes them once, in less than half of the time on a processor.
+    own kernel reads and writes them once: memory is what a processor waits for here.
     """
 
     def update_step(self, gradient, variable, learning_rate):

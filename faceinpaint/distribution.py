@@ -9,7 +9,6 @@ Every machine so draws the examples of all of them.
 import json
 import os
 import signal
-import threading
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -17,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from faceinpaint.config import Config, UserError
+from faceinpaint.interruption import STOPPING, handled
 
 EXAMPLE = """{"cluster": {"worker": ["first:2222", "second:2222"]}, "task": {"type": "worker", "index": 0}}"""
 LOST = (
@@ -40,17 +40,10 @@ def _check_cluster():
         raise UserError(f"strategy multiworker: TF_CONFIG is {problem}; for the first of two: {EXAMPLE}") from error
 
 
-@contextmanager
 def _interruptible():
     """Lets Ctrl-C and SIGTERM end the process at once where TensorFlow, waiting for the other workers, would not listen
     to Python's; afterwards they are Python's again, for TensorFlow takes SIGTERM for itself."""
-    numbers = [signal.SIGINT, signal.SIGTERM] if threading.current_thread() is threading.main_thread() else []
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return handled(dict.fromkeys(STOPPING, signal.SIG_DFL))
 
 
 def strategy(name: str) -> tf.distribute.Strategy:

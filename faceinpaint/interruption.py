@@ -1,13 +1,25 @@
-"""Ctrl-C and SIGTERM, heeded between two steps of a training."""
+"""Ctrl-C and SIGTERM: who handles them, and when they are heeded."""
 
 import os
 import signal
 import threading
 from contextlib import contextmanager
 
-import keras
-
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 NOTICE = b"\nstopping after this step (again: at once)\n"
+
+
+@contextmanager
+def handled(handlers: dict):
+    """Signals are handled as `handlers` say, number → handler, and as before afterwards. Outside the main thread, where
+    none arrives, nothing is changed."""
+    changed = handlers if threading.current_thread() is threading.main_thread() else {}
+    before = {number: signal.signal(number, handler) for number, handler in changed.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -16,9 +28,10 @@ def between_steps():
     raised at any line, once one came. So does the end of the block. A second signal does not wait.
 
     For TensorFlow's C++ calls Python, and what is raised there can be lost, or crash the process. Signals that Python
-    leaves to the system stay there, and so does everything outside the main thread, to which no signal comes.
+    leaves to the system stay there.
     """
-    handlers, came = {}, []
+    handlers = {number: handler for number in STOPPING if callable(handler := signal.getsignal(number))}
+    came = []
 
     def note(number, frame):
         if came:
@@ -30,28 +43,6 @@ def between_steps():
         if came:
             handlers[came[0]](came[0], None)
 
-    if threading.current_thread() is threading.main_thread():
-        found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        handlers |= {number: handler for number, handler in found.items() if callable(handler)}
-    try:
-        for number in handlers:
-            signal.signal(number, note)
+    with handled(dict.fromkeys(handlers, note)):
         yield heed
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
     heed()
-
-
-class Heed(keras.callbacks.Callback):
-    """Calls `heed` after every step, of training and of validation."""
-
-    def __init__(self, heed):
-        super().__init__()
-        self.heed = heed
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.heed()
-
-    def on_test_batch_end(self, batch, logs=None):
-        self.heed()

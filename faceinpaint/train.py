@@ -26,7 +26,7 @@ from faceinpaint import celeba, checkpoint, distribution, export, figures, pipel
 from faceinpaint.config import Config, UserError, to_json
 from faceinpaint.files import explained, locked, replacing, write_image, write_text
 from faceinpaint.inpainter import Inpainter, load, resolved
-from faceinpaint.interruption import Heed, between_steps
+from faceinpaint.interruption import between_steps
 from faceinpaint.restoring import EXPORTED
 
 GRID_FAMILIES = ("centre", "half", "eyes", "nose", "mouth", "boxes", "strokes_20_40", "pixels")
@@ -107,6 +107,20 @@ class StopOnNaN(keras.callbacks.Callback):
                 f"step {batch + 1}: a loss is not a finite number; the last finished epoch's checkpoint is kept; "
                 "try a lower generator_rate, or precision float32"
             )
+
+
+class Heed(keras.callbacks.Callback):
+    """Calls `heed` of `between_steps` after every step, of training and of validation."""
+
+    def __init__(self, heed):
+        super().__init__()
+        self.heed = heed
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.heed()
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.heed()
 
 
 def _grid_examples(faces: celeba.Faces, config: Config):
