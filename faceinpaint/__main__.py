@@ -9,7 +9,8 @@ from pathlib import Path
 
 import faceinpaint
 from faceinpaint.config import PRESETS, Config, UserError, at_size, preset
-from faceinpaint.interruption import handled
+from faceinpaint.system.signals import handled
+from faceinpaint.system.stderr import quiet_start
 
 PROGRAM = "python -m faceinpaint"
 DATA_HELP = """auto (the default): data/celeba, else CelebA as TensorFlow Datasets has prepared it, else the sample;
@@ -55,8 +56,8 @@ def evaluate(args):
     Example: python -m faceinpaint evaluate --run runs/paper runs/noise_fill
     """
     out = _writable(args.out)
-    with faceinpaint.quiet_start():
-        from faceinpaint.evaluate import table, write_evaluation
+    with quiet_start():
+        from faceinpaint.evaluation import table, write_evaluation
     print(table(write_evaluation(args.run, args.data, out, args.faces)))
 
 
@@ -71,7 +72,7 @@ def restore(args):
 
     Example: python -m faceinpaint restore portrait.jpg mask.png -o restored.png --eyes 310,402,422,398
     """
-    from faceinpaint.repair import restore as repair
+    from faceinpaint.photo.command import restore as repair
 
     repair(Path(args.photo), Path(args.mask), Path(args.out), args.run, args.eyes, args.align)
 
@@ -94,7 +95,7 @@ def paint(args):
 
     Example: python -m faceinpaint paint portrait.jpg
     """
-    from faceinpaint.paint import paint as open_window
+    from faceinpaint.paint.window import paint as open_window
 
     out, mask = (Path(name) if name else None for name in (args.out, args.mask))
     open_window(Path(args.photo), out, mask, args.run, args.eyes)
@@ -110,7 +111,7 @@ def bench(args):
     Example: python -m faceinpaint bench
     """
     out = _writable(args.out)
-    with faceinpaint.quiet_start():
+    with quiet_start():
         from faceinpaint.bench import report, write_bench
     print(report(write_bench(preset(args.preset), out)))
 

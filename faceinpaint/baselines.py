@@ -1,8 +1,8 @@
 """Classical repairs that the networks are compared with. No TensorFlow here.
 
-Each is `restore(images, masks)`: images uint8 [N, H, W, 3] RGB, masks [N, H, W] or [N, H, W, 1], nonzero = hole →
-a new uint8 [N, H, W, 3] with known pixels bit-identical to `images`. What lies in the hole is never looked at, and an
-image that is all hole becomes mid-grey. Another type or shape raises ValueError.
+Each is a `restore(images, masks)` as `contract` has it, for images of any size: a new uint8 [N, H, W, 3] with known
+pixels bit-identical to `images`. What lies in the hole is never looked at, and an image that is all hole becomes
+mid-grey.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,8 @@ from functools import wraps
 
 import cv2
 import numpy as np
+
+from faceinpaint.contract import checked
 
 MID_GREY = 128  # 0 on the networks' scale of [-1, 1]
 RADIUS = 3  # pixels around each hole pixel that `cv2.inpaint` looks at
@@ -20,22 +22,13 @@ def _for_each_image(repair):
 
     @wraps(repair)
     def restore(images, masks):
-        restored, holes = _checked(images, masks)
-        for image, hole in zip(restored, holes, strict=True):
+        images, masks, single = checked(images, masks)
+        restored = images.copy()
+        for image, hole in zip(restored, masks[..., 0] > 0, strict=True):
             image[hole] = MID_GREY if hole.all() else repair(image.copy(), hole)[hole]
-        return restored
+        return restored[0] if single else restored
 
     return restore
-
-
-def _checked(images, masks):
-    """A copy of `images` to repair, and its holes as bool [N, H, W]."""
-    images, masks = np.array(images), np.asarray(masks)
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
-        raise ValueError(f"images: expected uint8 [N, H, W, 3], got {images.dtype} {list(images.shape)}")
-    if masks.shape not in (images.shape[:3], (*images.shape[:3], 1)):
-        raise ValueError(f"masks: expected shape {[*images.shape[:3]]} or with 1 added, got {list(masks.shape)}")
-    return images, masks.reshape(images.shape[:3]) != 0
 
 
 @_for_each_image

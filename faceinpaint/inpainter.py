@@ -9,14 +9,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from faceinpaint import distribution, losses, metrics
+from faceinpaint import losses, metrics
 from faceinpaint.adam import FusedAdam
 from faceinpaint.config import Config, UserError, read
-from faceinpaint.discriminator import build_discriminator
+from faceinpaint.contract import checked
 from faceinpaint.fills import FILLS
-from faceinpaint.generator import GENERATORS
+from faceinpaint.networks import GENERATORS, build_discriminator
 from faceinpaint.pipeline import to_float, to_uint8, training_example
-from faceinpaint.restoring import checked, trained_file
+from faceinpaint.runs.folder import trained_file
+from faceinpaint.system import devices as distribution
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(

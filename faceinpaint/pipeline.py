@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from faceinpaint import masks
+from faceinpaint.celeba import row_reader
 from faceinpaint.config import Config, UserError
-from faceinpaint.files import row_reader
 from faceinpaint.fills import FILLS
 from faceinpaint.masks import WHOLE_FRAME, WHOLE_SIDE
 

@@ -52,8 +52,9 @@ def face_archive(tmp_path_factory, face_files):
 @pytest.fixture(scope="session")
 def lite_run(tmp_path_factory):
     """A run directory with the little that restoring without TensorFlow needs: an untrained generator of 32 pixels."""
-    from faceinpaint import config, export
+    from faceinpaint import config
     from faceinpaint.inpainter import Inpainter
+    from faceinpaint.lite import export
 
     folder = tmp_path_factory.mktemp("run")
     settings = config.preset("smoke", precision="float32", size=32)

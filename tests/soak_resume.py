@@ -20,8 +20,8 @@ import zipfile
 from dataclasses import asdict
 from pathlib import Path
 
-from faceinpaint import checkpoint
 from faceinpaint.config import Config, preset
+from faceinpaint.runs import checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = """

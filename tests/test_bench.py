@@ -8,7 +8,11 @@ import keras
 import numpy as np
 import pytest
 
-from faceinpaint import bench, bench_reading, bench_restoring, bench_training, config, measuring
+from faceinpaint import bench, config
+from faceinpaint.bench import measuring
+from faceinpaint.bench import reading as bench_reading
+from faceinpaint.bench import restoring as bench_restoring
+from faceinpaint.bench import training as bench_training
 from faceinpaint.inpainter import Inpainter
 
 SMOKE = config.preset("smoke", precision="float32")

@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 from conftest import draw_face, jpeg
 
-from faceinpaint import celeba, decoding, sources
+from faceinpaint import celeba
+from faceinpaint.celeba import decoding, sources
+from faceinpaint.celeba.partition import celeba_number, hash_fraction, parse_partition, part_of, split
 from faceinpaint.config import Config, UserError
-from faceinpaint.partition import celeba_number, hash_fraction, parse_partition, part_of, split
 
 TINY = Config(size=16, train_images=56, validation_images=12, test_images=12, batch_size=8)
 

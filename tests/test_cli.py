@@ -103,7 +103,7 @@ def test_evaluate_passes_what_was_asked_and_prints_a_table(monkeypatch, capsys, 
     row = {"study": "family", "framing": 178, "family": "nose", "hole_psnr": [20.0, 19.0, 21.0]}
     rows = [row | {"method": "faceinpaint", "hole_psnr": [25.126, 24.0, 26.0]}, row | {"method": "telea"}]
     asked = []
-    module = importlib.import_module("faceinpaint.evaluate")
+    module = importlib.import_module("faceinpaint.evaluation")
     monkeypatch.setattr(module, "write_evaluation", lambda *arguments: asked.append(arguments) or rows)
     assert main(["evaluate", "--run", "there", "--data", "sample", "--out", "figures.json", "--faces", "9"]) == 0
     assert asked == [(["there"], "sample", Path("figures.json"), 9)]
@@ -179,10 +179,10 @@ def check(order):
 
 check("import faceinpaint; faceinpaint.train; faceinpaint.evaluate")
 check("import faceinpaint.train; import faceinpaint.evaluate")
-check("from faceinpaint.evaluate import table; from faceinpaint import train, evaluate")
+check("from faceinpaint.evaluation import table; from faceinpaint import train, evaluate")
 check("from faceinpaint import *")
 check("import faceinpaint; faceinpaint.train; import faceinpaint.train")
-check("import faceinpaint.train as anything; from faceinpaint.train import Record")
+check("import faceinpaint.train as anything; from faceinpaint.training import Record")
 
 import keras, faceinpaint
 assert keras.backend.backend() == "tensorflow"

@@ -17,9 +17,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from faceinpaint import checkpoint, config, distribution, runs
+from faceinpaint import config
 from faceinpaint.config import UserError
-from faceinpaint.train import _agree
+from faceinpaint.runs import checkpoint
+from faceinpaint.runs import folder as runs
+from faceinpaint.system import devices as distribution
+from faceinpaint.training import _agree
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 600  # seconds after which a process is taken to hang; a busy machine needs minutes
@@ -28,9 +31,10 @@ SETTINGS = config.preset("smoke", precision="float32", size=32, train_images=56,
 COMMAND = """
 import importlib, json, pathlib, sys
 import faceinpaint
-from faceinpaint import __main__, celeba, config, distribution, pipeline
+from faceinpaint import __main__, celeba, config, pipeline
+from faceinpaint.system import devices as distribution
 
-module = importlib.import_module("faceinpaint.train")  # the package has the function by this name
+module = importlib.import_module("faceinpaint.training")  # the package has the function by this name
 root, losses, settings, *arguments = sys.argv[1:]
 settings = config.from_dict(json.loads(settings))
 celeba.data_folder = lambda: pathlib.Path(root)
@@ -255,7 +259,7 @@ print(json.dumps([grown, max(from_file), max(from_memory)]))
 PREPARE = """
 from pathlib import Path
 from types import SimpleNamespace
-from faceinpaint.decoding import write_part
+from faceinpaint.celeba.decoding import write_part
 
 small = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8))[1].tobytes()
 names = [f"{number:06d}.jpg" for number in range(12_000)]

@@ -11,7 +11,7 @@ from faceinpaint import config
 from faceinpaint.config import UserError
 from faceinpaint.inpainter import Inpainter
 
-evaluation = importlib.import_module("faceinpaint.evaluate")  # `faceinpaint.evaluate` is the function
+evaluation = importlib.import_module("faceinpaint.evaluation")  # `faceinpaint.evaluate` is the function
 
 SETTINGS = config.preset("smoke", precision="float32", size=32)
 METRICS = {f"{hole}{name}" for hole in ("", "hole_") for name in ("l1", "psnr", "ssim")}

@@ -25,11 +25,13 @@ from soak_resume import outcome
 from test_celeba import TINY, prepare, write_zip
 
 import faceinpaint
-from faceinpaint import celeba, checkpoint, config, runs
+from faceinpaint import celeba, config
 from faceinpaint.__main__ import main
 from faceinpaint.config import UserError
-from faceinpaint.generator import GENERATORS
 from faceinpaint.inpainter import Inpainter
+from faceinpaint.networks import GENERATORS
+from faceinpaint.runs import checkpoint
+from faceinpaint.runs import folder as runs
 
 ROOT = Path(__file__).parents[1]
 EPOCHS = 3
@@ -75,8 +77,8 @@ def stand_in(monkeypatch, face_archive, tmp_path_factory):
     root = tmp_path_factory.getbasetemp() / "faults-data"
     faces = tf.zeros([2, 32, 32, 3]), tf.ones([2, 32, 32, 1]), tf.ones([2, 32, 32, 3])
     monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: root)
-    monkeypatch.setattr("faceinpaint.runs._commit", lambda: "0")
-    training = importlib.import_module("faceinpaint.train")  # the package has the function by this name
+    monkeypatch.setattr("faceinpaint.runs.environment._commit", lambda: "0")
+    training = importlib.import_module("faceinpaint.training")  # the package has the function by this name
     monkeypatch.setattr(training, "Inpainter", StandIn)
     monkeypatch.setattr(training, "load", lambda run: None, raising=False)
     exporting = SimpleNamespace(write=lambda model, path: path.write_bytes(b"exported"))
@@ -348,7 +350,7 @@ def test_another_machine_is_said(stand_in, tmp_path, capsys, monkeypatch):
         fail_from(patch, 30, Killed(), once=False)
         with pytest.raises(Killed):
             faceinpaint.train(settings(), stand_in, tmp_path)
-    monkeypatch.setattr("faceinpaint.runs._processor", lambda: "another")
+    monkeypatch.setattr("faceinpaint.runs.environment._processor", lambda: "another")
     faceinpaint.train(settings(), stand_in, tmp_path)
     assert f"{tmp_path}: begun with another processor; goes on, not bit for bit" in capsys.readouterr().out
 
@@ -425,7 +427,7 @@ def test_processes_that_prepare_the_same_cache_at_once(face_archive, face_files,
 HOLD = """
 import sys, time
 from pathlib import Path
-from faceinpaint.files import locked
+from faceinpaint.system.files import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from faceinpaint import config, figures
-from faceinpaint.discriminator import build_discriminator
-from faceinpaint.generator import build_coarse_to_fine, build_unet
+from faceinpaint.networks import build_coarse_to_fine, build_discriminator, build_unet
 
 SMOKE = config.preset("smoke")
 

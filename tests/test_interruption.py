@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from faceinpaint.interruption import between_steps
+from faceinpaint.system.signals import between_steps
 
 
 def press():

@@ -6,8 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
-from faceinpaint import config, lite, restoring
+from faceinpaint import config, lite
 from faceinpaint.config import UserError
+from faceinpaint.runs import folder as restoring
 
 FILLS = [{"fill": fill} for fill in ("surround", "mean", "noise", "constant")]
 CASES = [*FILLS, {"generator": "coarse_to_fine"}, {"size": 48}]
@@ -26,7 +27,7 @@ def examples(size, seed=0):
 
 def raw_difference(inpainter, restorer):
     """The largest difference between both outputs before rounding, images one by one."""
-    from faceinpaint.export import _graph
+    from faceinpaint.lite.export import _graph
 
     images, masks = examples(inpainter.config.size)
     keras_restore = _graph(inpainter).restore
@@ -39,8 +40,8 @@ def raw_difference(inpainter, restorer):
 
 @pytest.mark.parametrize("changes", CASES, ids=lambda changes: str(*changes.values()))
 def test_equal_to_keras_for_every_fill_and_generator(changes, tmp_path):
-    from faceinpaint import export
     from faceinpaint.inpainter import Inpainter
+    from faceinpaint.lite import export
 
     inpainter = Inpainter(config.preset("smoke", **{"precision": "float32", "size": 32} | changes))
     export.write(inpainter, tmp_path / "generator.tflite")
@@ -55,8 +56,8 @@ def test_equal_to_keras_for_every_fill_and_generator(changes, tmp_path):
 
 
 def test_weights_that_float16_holds_take_half_the_room(tmp_path):
-    from faceinpaint import export
     from faceinpaint.inpainter import Inpainter
+    from faceinpaint.lite import export
 
     inpainter = Inpainter(config.preset("smoke", precision="float32", size=32, generator_widths=(32, 64, 64)))
     whole = len(export.convert(inpainter))
@@ -131,8 +132,9 @@ def test_the_weights_that_come_with_the_package_are_equal_to_keras():
 
 
 def test_what_is_published_is_small_and_equal_in_both_forms(tmp_path):
-    from faceinpaint import export, load
+    from faceinpaint import load
     from faceinpaint.inpainter import Inpainter
+    from faceinpaint.lite import export
 
     run, published = tmp_path / "run", tmp_path / "weights"
     run.mkdir()
@@ -155,8 +157,9 @@ def test_what_is_published_is_small_and_equal_in_both_forms(tmp_path):
 
 
 def test_what_is_published_can_lie_between_a_run_and_its_start(tmp_path):
-    from faceinpaint import export, load
+    from faceinpaint import load
     from faceinpaint.inpainter import Inpainter
+    from faceinpaint.lite import export
 
     start, run, published = (tmp_path / name for name in ("start", "run", "weights"))
     for folder, value in ((start, 1.0), (run, 3.0)):

@@ -7,8 +7,7 @@ import tensorflow as tf
 
 from faceinpaint import config, losses
 from faceinpaint.adam import FusedAdam
-from faceinpaint.discriminator import build_discriminator
-from faceinpaint.generator import GENERATORS, build_unet, folded, unfolded
+from faceinpaint.networks import GENERATORS, build_discriminator, build_unet, folded, unfolded
 
 
 @pytest.mark.parametrize("name", GENERATORS)

@@ -15,13 +15,15 @@ import numpy as np
 import pytest
 
 import faceinpaint
-from faceinpaint import canvas, lite, paint, preview
+from faceinpaint import lite
 from faceinpaint.__main__ import main
 from faceinpaint.config import UserError
-from faceinpaint.desk import Desk
-from faceinpaint.painting import UNDOABLE, Painting, View
-from faceinpaint.photo import restore_photo
-from faceinpaint.x11 import Screen
+from faceinpaint.paint import canvas, preview
+from faceinpaint.paint import window as paint
+from faceinpaint.paint.desk import Desk
+from faceinpaint.paint.painting import UNDOABLE, Painting, View
+from faceinpaint.paint.x11 import Screen
+from faceinpaint.photo.restore import restore_photo
 
 LEFT, RIGHT, MIDDLE = cv2.EVENT_FLAG_LBUTTON, cv2.EVENT_FLAG_RBUTTON, cv2.EVENT_FLAG_MBUTTON
 WHEEL_UP, WHEEL_DOWN = 120 << 16, -120 << 16

@@ -8,10 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from faceinpaint import baselines, detect, lite, photo, restoring
-from faceinpaint.alignment import LANDMARKS, Alignment, Frame, centred_face, enlarged, outside, resampled
+from faceinpaint import baselines, lite
 from faceinpaint.config import Config
-from faceinpaint.photo import framing_of, restore_photo
+from faceinpaint.photo import detect
+from faceinpaint.photo import restore as photo
+from faceinpaint.photo.alignment import LANDMARKS, Alignment, Frame, centred_face, enlarged, outside, resampled
+from faceinpaint.photo.restore import framing_of, restore_photo
+from faceinpaint.runs import folder as restoring
 
 UPRIGHT = Alignment(1, -0.5 - 0.5j)  # a photo that is the whole frame, pixel for pixel
 # (row, column) of centres, half heights and half widths in the whole frame: masks.PARTS, which needs TensorFlow

@@ -206,7 +206,7 @@ def test_functions_are_short():
 
 def test_the_readme_shows_the_results_as_measured():
     from faceinpaint.bench import report
-    from faceinpaint.evaluate import with_tables
+    from faceinpaint.evaluation import with_tables
 
     readme = (ROOT / "README.md").read_text()
     results, compared, speed = (

@@ -15,9 +15,10 @@ import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
 import faceinpaint
-from faceinpaint import photo_read, photo_write
 from faceinpaint.__main__ import main
-from faceinpaint.restoring import WEIGHTS
+from faceinpaint.photo import read as photo_read
+from faceinpaint.photo import write as photo_write
+from faceinpaint.runs.folder import WEIGHTS
 
 HEIGHT, WIDTH = 160, 200
 EYES = "70,70,120,70"
@@ -296,7 +297,7 @@ def test_a_full_disk_leaves_nothing(folder, lite_run, capfd, monkeypatch):
 
 def test_auto_alignment_without_its_package(folder, lite_run, capfd, monkeypatch):
     monkeypatch.setitem(sys.modules, "mtcnn", None)
-    monkeypatch.setattr("faceinpaint.detect.find_spec", lambda name: None)
+    monkeypatch.setattr("faceinpaint.photo.detect.find_spec", lambda name: None)
     refused(capfd, restore(lite_run, "photo.png", "mask.png", "out.png", "--align", "auto"), "pip install mtcnn==1.0.0")
 
 
@@ -745,7 +746,7 @@ print(*{"tensorflow", "keras", "matplotlib", "skimage", "mtcnn"} & set(sys.modul
 
 
 def test_the_cold_start_is_measured(lite_run, monkeypatch):
-    from faceinpaint import cold_start
+    from faceinpaint.bench import starting as cold_start
 
     monkeypatch.setattr(cold_start, "KERAS", cold_start.LITE)  # Keras takes seconds to start
     seconds = cold_start.cold_start(lite_run, repeats=1)

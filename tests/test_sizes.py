@@ -12,7 +12,7 @@ from faceinpaint import config
 from faceinpaint.__main__ import main
 from faceinpaint.config import UserError
 
-evaluation = importlib.import_module("faceinpaint.evaluate")  # `faceinpaint.evaluate` is the function
+evaluation = importlib.import_module("faceinpaint.evaluation")  # `faceinpaint.evaluate` is the function
 
 
 @pytest.fixture(autouse=True)

@@ -13,12 +13,13 @@ import tensorflow as tf
 from soak_resume import EXIT, outcome, start, stop, wait_for_epoch
 
 import faceinpaint
-from faceinpaint import celeba, checkpoint, config, figures
+from faceinpaint import celeba, config, figures
 from faceinpaint import losses as losses_module
+from faceinpaint.celeba.partition import LAST_TRAIN
 from faceinpaint.config import UserError
 from faceinpaint.inpainter import resolved
-from faceinpaint.partition import LAST_TRAIN
-from faceinpaint.train import train
+from faceinpaint.runs import checkpoint
+from faceinpaint.training import train
 
 EPOCHS = 3
 

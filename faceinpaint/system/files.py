@@ -1,0 +1,79 @@
+"""Files that appear whole or not at all, and one training at a time in a run directory. No TensorFlow."""
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+
+from faceinpaint.config import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+
+@contextmanager
+def explained(path: Path):
+    """Turns a failure to write `path` (a full disk, mostly) into one line that names it."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{path}: {reason}; what was finished is kept: mend this and give the same command") from error
+
+
+@contextmanager
+def replacing(path: Path):
+    """A name to write to; what was written takes `path`'s place only when all of it is on the disk.
+
+    Raises `UserError` when it cannot be written: what was at `path` is then as before, and nothing lies beside it.
+    """
+    temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
+    try:
+        with explained(path):
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())  # or a power cut could leave the name without the content
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_partial(folder: Path):
+    """Removes what killed processes left of `replacing` anywhere in `folder`."""
+    for left in folder.rglob(".*.partial*"):
+        left.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes):
+    """`content` as a file that appears whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str):
+    """`text` as a file that appears whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_image(path: Path, image):
+    """`image`, uint8 RGB [H, W, 3], as a file that appears whole or not at all."""
+    write_bytes(path, cv2.imencode(path.suffix, image[..., ::-1])[1].tobytes())  # cv2.imwrite hides a full disk
+
+
+@contextmanager
+def locked(folder: Path):
+    """Held by one process at a time for each `folder`; `UserError` for the others. The system lifts the lock with the
+    process, however that ends: the file `.lock` that stays behind stops nobody. Where there are no such locks (Windows,
+    some network disks) everybody passes."""
+    with (folder / ".lock").open("a") as file:
+        try:
+            if fcntl:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"{folder}: a training is running there; wait for it, or use another --run") from error
+        except OSError:
+            pass
+        yield
