@@ -20,7 +20,7 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MEGAPIXELS * 10**6))  # 
 _HOMES = {
     "prepare": "celeba",
     "Inpainter": "inpainter",
-    "load": "inpainter",
+    "load": "variations",
     "train": "training",
     "evaluate": "evaluation",
 }

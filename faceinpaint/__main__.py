@@ -9,8 +9,7 @@ from pathlib import Path
 
 import faceinpaint
 from faceinpaint.config import PRESETS, Config, UserError, at_size, preset
-from faceinpaint.system.signals import handled
-from faceinpaint.system.stderr import quiet_start
+from faceinpaint.system import signals, stderr
 
 PROGRAM = "python -m faceinpaint"
 DATA_HELP = """auto (the default): data/celeba, else CelebA as TensorFlow Datasets has prepared it, else the sample;
@@ -56,7 +55,7 @@ def evaluate(args):
     Example: python -m faceinpaint evaluate --run runs/paper runs/noise_fill
     """
     out = _writable(args.out)
-    with quiet_start():
+    with stderr.quiet_start():
         from faceinpaint.evaluation import table, write_evaluation
     print(table(write_evaluation(args.run, args.data, out, args.faces)))
 
@@ -72,9 +71,9 @@ def restore(args):
 
     Example: python -m faceinpaint restore portrait.jpg mask.png -o restored.png --eyes 310,402,422,398
     """
-    from faceinpaint.photo.command import restore as repair
+    from faceinpaint.photo import command
 
-    repair(Path(args.photo), Path(args.mask), Path(args.out), args.run, args.eyes, args.align)
+    command.restore(Path(args.photo), Path(args.mask), Path(args.out), args.run, args.eyes, args.align)
 
 
 def paint(args):
@@ -95,10 +94,10 @@ def paint(args):
 
     Example: python -m faceinpaint paint portrait.jpg
     """
-    from faceinpaint.paint.window import paint as open_window
+    from faceinpaint.paint import window
 
     out, mask = (Path(name) if name else None for name in (args.out, args.mask))
-    open_window(Path(args.photo), out, mask, args.run, args.eyes)
+    window.paint(Path(args.photo), out, mask, args.run, args.eyes)
 
 
 def bench(args):
@@ -111,7 +110,7 @@ def bench(args):
     Example: python -m faceinpaint bench
     """
     out = _writable(args.out)
-    with quiet_start():
+    with stderr.quiet_start():
         from faceinpaint.bench import report, write_bench
     print(report(write_bench(preset(args.preset), out)))
 
@@ -270,7 +269,7 @@ def main(argv: list[str] | None = None) -> int:
         program.print_help()
         return 0
     try:
-        with handled({signal.SIGTERM: _terminate}):
+        with signals.handled({signal.SIGTERM: _terminate}):
             args.run_command(args)
     except (UserError, OSError, ImportError) as error:
         if isinstance(error, ImportError) and (error.name or "").startswith("faceinpaint"):

@@ -21,6 +21,8 @@ class UserError(Exception):
 class Config:
     """The paper's experiment. Where the paper is silent, the comment gives the reason for our choice."""
 
+    system: str = "paper"  # or another of variations.SYSTEMS
+
     # Faces. Sides are pixels; images are square.
     size: int = 64  # side of the network's picture; a multiple of 16
     train_images: int = 19_000
@@ -39,7 +41,6 @@ class Config:
     fill: str = "surround"  # the paper's "known values" instead of noise; see fills.FILLS
 
     # Networks. Widths are channels at each scale, from half of `size` down; every further scale halves the side.
-    generator: str = "unet"  # or "coarse_to_fine"
     generator_widths: tuple[int, ...] = (64, 128, 256, 256)
     discriminator_widths: tuple[int, ...] = (32, 64, 128, 256)
     discriminator_dense: int = 128
@@ -53,12 +54,11 @@ class Config:
     generator_rate: float = 5e-4
     discriminator_rate: float = 2e-4
     beta_1: float = 0.5
-    average_momentum: float = 0.999  # exponential average of the generator's weights, per step
+    average_share: float = 0.05  # half-life of the average of the generator's weights, as a share of the steps so far
 
     # Machine.
     precision: str = "auto"  # "float32", "mixed_bfloat16", or "auto": bfloat16 where the hardware multiplies it
     jit_compile: bool = False  # XLA: slower than oneDNN on a CPU, faster on a GPU, the same to rounding
-    damage_on_device: bool = False  # damage and fill drawn in the training step: on a GPU, if its processor is slow
     seed: int = 0
 
     def __post_init__(self):
@@ -67,8 +67,6 @@ class Config:
         for name in ("batch_size", "epochs", "train_images"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} {getattr(self, name)}: must be at least 1")
-        if self.jit_compile and self.damage_on_device:
-            raise UserError("damage_on_device: XLA cannot compile it; set this or jit_compile to false")
 
 
 # What each preset changes from `paper`. One thing each, so that a difference in the result has one cause.
@@ -78,7 +76,7 @@ PRESETS: dict[str, dict] = {
     "noise_fill": {"fill": "noise"},
     "mean_fill": {"fill": "mean"},
     "constant_fill": {"fill": "constant"},
-    "coarse_to_fine": {"generator": "coarse_to_fine"},
+    "coarse_to_fine": {"system": "coarse_to_fine"},
     "rotated": {"rotation": 45.0},
     "smoke": {
         "train_images": 48,
@@ -91,6 +89,8 @@ PRESETS: dict[str, dict] = {
         "epochs": 2,
     },
 }
+
+RETIRED = ("generator", "damage_on_device", "average_momentum")  # keys that earlier versions wrote
 
 
 def preset(name: str, **changes) -> Config:
@@ -130,9 +130,20 @@ def to_json(config: Config) -> str:
     return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
 
 
+def revived(fields: dict, where: Path) -> Config:
+    """The `Config` of `fields` that this or an earlier version wrote at `where`.
+
+    Prints a line about the keys that are retired. Raises `UserError` naming any other key that is not a field.
+    """
+    retired = [key for key in RETIRED if key in fields]
+    if retired:
+        print(f"{where}: {', '.join(retired)}: retired since this run was made, and left out")
+    return from_dict({key: value for key, value in fields.items() if key not in RETIRED})
+
+
 def read(path: Path) -> Config:
     """The `Config` in the JSON file `path`. Raises `UserError` when it cannot be read as one."""
     try:
-        return from_dict(json.loads(path.read_text()))
+        return revived(dict(json.loads(path.read_text())), path)
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path}: not a faceinpaint config ({error}); delete it or restore it") from error

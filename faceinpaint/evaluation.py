@@ -17,10 +17,10 @@ from tqdm import tqdm
 from faceinpaint import celeba, figures, lpips, metrics, pipeline
 from faceinpaint.baselines import BASELINES
 from faceinpaint.config import Config, UserError
-from faceinpaint.inpainter import Inpainter, load
+from faceinpaint.inpainter import Inpainter
 from faceinpaint.masks import FAMILIES, WHOLE_SIDE, centre
-from faceinpaint.runs.folder import WEIGHTS, provenance
 from faceinpaint.system.files import write_image, write_text
+from faceinpaint.variations import load
 
 METRICS = {"l1": metrics.l1, "psnr": metrics.psnr, "ssim": metrics.ssim}
 SHOWN = ("eyes", "nose", "mouth", "boxes", "strokes_20_40", "centre", "half", "pixels")  # in `showcase`
@@ -154,7 +154,7 @@ def write_evaluation(runs: list[str] | None, data: str, out: Path, first: int | 
     One run is called faceinpaint, several by their folders' names. Raises `UserError` for a run without a trained
     generator, for runs of one name or of different sizes and as `celeba.prepare` does.
     """
-    folders = [Path(run) for run in runs or [WEIGHTS]]
+    folders = [Path(run) for run in runs or [runs.WEIGHTS]]
     names = ["faceinpaint"] if len(folders) == 1 else [folder.resolve().name for folder in folders]
     if len({*names, *BASELINES}) < len(names) + len(BASELINES):
         raise UserError(f"--run {' '.join(runs)}: two methods of one name; each run's folder needs a name of its own")
@@ -165,7 +165,7 @@ def write_evaluation(runs: list[str] | None, data: str, out: Path, first: int | 
     asked = (f"--run {' '.join(runs)} " if runs else "") + (f"--faces {first} " if first else "")
     about = {
         "command": f"python -m faceinpaint evaluate {asked}--data {data} --out {out}",
-        "trained": {name: provenance(folder) for name, folder in zip(names, folders, strict=True)},
+        "trained": {name: runs.record_in(folder).to_dict() for name, folder in zip(names, folders, strict=True)},
     }
     faces = test_faces(data, config)[:first]
     restorers = {name: inpainter.restore for name, inpainter in zip(names, inpainters, strict=True)}

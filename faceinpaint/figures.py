@@ -137,28 +137,35 @@ def outlined(image, squares, scale=3):
     return canvas
 
 
-def stages(model):
-    """What a diagram shows of a functional `model`: its input and its layers with weights, as (name, kind, side,
-    channels), and its skip connections, as pairs of places in that list."""
-    shown = [layer for layer in model.layers if layer.weights or type(layer).__name__ == "InputLayer"]
-    boxes = []
-    for layer in shown:
-        _, *sides, channels = layer.output.shape
-        boxes.append((layer.name, type(layer).__name__, sides[0] if sides else 1, channels))
-    place = {id(layer.output): index for index, layer in enumerate(shown)}
-    for layer in model.layers:  # what only reorders a picture, as folding it does, is not another
-        if id(layer.input) in place:
-            place.setdefault(id(layer.output), place[id(layer.input)])
-    merged = [map(id, layer.input) for layer in model.layers if isinstance(layer.input, list)]
-    skips = [sorted(place[tensor] for tensor in tensors if tensor in place) for tensors in merged]
-    skips = [tuple(ends) for ends in skips if len(ends) == 2]
+def boxes_and_skips(model):
+    """What a diagram shows of a functional Keras `model`.
+
+    Boxes: its input and its layers with weights in the order of computation, as (name, kind, side, channels).
+    Skips: connections that pass boxes by, as pairs of places in that list; both ends have pictures of one side.
+    """
+    boxes, skips, origins = [], [], {}  # origins: of each tensor, the places of the boxes that it is made of
+    for operation in model.operations:
+        is_input = type(operation).__name__ == "InputLayer"
+        inputs = [] if is_input else _flat(operation.input)
+        made_of = sorted({place for tensor in inputs for place in origins[id(tensor)]})
+        if is_input or getattr(operation, "weights", None):
+            _, *sides, channels = operation.output.shape
+            seen = [tensor.shape[1] for tensor in inputs]
+            skips += [(place, len(boxes)) for place in made_of[:-1] if boxes[place][2] in seen]
+            made_of = [len(boxes)]
+            boxes.append((operation.name, type(operation).__name__, sides[0] if sides else 1, channels))
+        origins |= {id(tensor): made_of for tensor in _flat(operation.output)}
     return boxes, skips
+
+
+def _flat(tensors):
+    return list(tensors) if isinstance(tensors, list | tuple) else [tensors]
 
 
 def network_diagram(model):
     """The layers of `model` from left to right: a box as high as its picture and as wide as it has channels (both as
     square roots), channels above, side in pixels below, and arcs for skip connections."""
-    boxes, skips = stages(model)
+    boxes, skips = boxes_and_skips(model)
     figure, axes = plt.subplots(layout="constrained")
     colours = {kind: f"C{index}" for index, kind in enumerate(dict.fromkeys(kind for _, kind, _, _ in boxes))}
     left, middles = 0.0, []

@@ -138,11 +138,6 @@ def training_example(images, config: Config, seed):
     return image, mask, FILLS[config.fill](image, mask, fill_seed)
 
 
-def undrawn(images, _config: Config, seed):
-    """In place of `training_example`, for a training step that calls it itself: (`images`, `seed`) as they are."""
-    return images, seed
-
-
 @lru_cache(maxsize=4)
 def epoch_order(count, seed, epoch):
     """The order in which `count` faces are seen in `epoch`."""

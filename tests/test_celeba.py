@@ -487,7 +487,7 @@ def test_preparing_at_the_same_time(face_archive, face_files, tmp_path):
 
 
 def test_no_room_on_the_disk(face_archive, tmp_path, monkeypatch):
-    monkeypatch.setattr(celeba.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(UserError, match=r"needs 0\.0 GB of disk"):
         prepare(face_archive, tmp_path)
 

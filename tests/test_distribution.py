@@ -22,31 +22,31 @@ from faceinpaint.config import UserError
 from faceinpaint.runs import checkpoint
 from faceinpaint.runs import folder as runs
 from faceinpaint.system import devices as distribution
-from faceinpaint.training import _agree
+from faceinpaint.training import Run, _agree
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 600  # seconds after which a process is taken to hang; a busy machine needs minutes
 SETTINGS = config.preset("smoke", precision="float32", size=32, train_images=56, epochs=3)  # 3 x 7 steps
 # Runs the command line with SETTINGS; `losses` receives both losses after each step.
 COMMAND = """
-import importlib, json, pathlib, sys
+import json, pathlib, sys
 import faceinpaint
 from faceinpaint import __main__, celeba, config, pipeline
 from faceinpaint.system import devices as distribution
 
-module = importlib.import_module("faceinpaint.training")  # the package has the function by this name
+from faceinpaint import training as module
 root, losses, settings, *arguments = sys.argv[1:]
 settings = config.from_dict(json.loads(settings))
 celeba.data_folder = lambda: pathlib.Path(root)
 vars(faceinpaint)["train"] = lambda _, *others: module.train(settings, *others)
 
-class Tracing(module.StopOnNaN):
+class Tracing(module.callbacks.StopOnNaN):
     def on_train_batch_end(self, batch, logs):
         super().on_train_batch_end(batch, logs)
         with open(losses, "a") as file:
             file.write(json.dumps([float(logs["generator_loss"]), float(logs["discriminator_loss"])]) + "\\n")
 
-module.StopOnNaN = Tracing
+module.callbacks.StopOnNaN = Tracing
 """
 ONE_PROCESS = """
 import numpy as np
@@ -55,7 +55,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 faces = celeba.prepare(arguments[2], settings).train
-spread = distribution.strategy("mirrored")
+spread = distribution.chosen("mirrored")
 assert spread.num_replicas_in_sync == 2
 whole = pipeline.training_batches(faces, settings).take(3)
 divided = iter(distribution.shares(spread, pipeline.training_batches(faces, settings)))
@@ -187,17 +187,17 @@ def test_a_cluster_that_is_not_described_is_refused(cluster, problem, monkeypatc
     if cluster:
         monkeypatch.setenv("TF_CONFIG", cluster)
     with pytest.raises(UserError, match=problem) as refusal:
-        distribution.strategy("multiworker")
+        distribution.chosen("multiworker")
     example = json.loads(str(refusal.value).partition("two: ")[2])
     assert example["task"] == {"type": "worker", "index": 0}
     assert len(example["cluster"]["worker"]) == 2
 
 
 def test_mirrored_on_one_device_is_one_device(capsys):
-    assert distribution.strategy("mirrored") is distribution.strategy("none")
+    assert distribution.chosen("mirrored") is distribution.chosen("none")
     assert capsys.readouterr().out == "strategy mirrored: there is only one device; training on it alone\n"
     with pytest.raises(UserError, match="strategy 'tpu': choose one of none, mirrored, multiworker"):
-        distribution.strategy("tpu")
+        distribution.chosen("tpu")
 
 
 def test_a_batch_that_cannot_be_divided_is_refused_and_compiling_switched_off(capsys):
@@ -205,24 +205,28 @@ def test_a_batch_that_cannot_be_divided_is_refused_and_compiling_switched_off(ca
     with pytest.raises(UserError, match="batch_size 8: cannot be divided among 3 replicas; use as many devices"):
         distribution.checked(SETTINGS, three)
     assert distribution.checked(SETTINGS, four) is SETTINGS
-    for option in ("damage_on_device", "jit_compile"):
-        compiled = config.preset("smoke", **{option: True})
-        assert distribution.checked(compiled, four) == config.preset("smoke")
-        assert capsys.readouterr().out.startswith(f"{option}: switched off")
+    compiled = config.preset("smoke", jit_compile=True)
+    assert distribution.checked(compiled, four) == config.preset("smoke")
+    assert capsys.readouterr().out.startswith("jit_compile: switched off")
     assert distribution.checked(compiled, tf.distribute.get_strategy()) is compiled
 
 
 def test_a_worker_with_other_settings_or_faces_is_refused(monkeypatch):
     faces = SimpleNamespace(train=np.zeros([4, 2, 2, 3]), names={"train": ["a"]})
-    spread = tf.distribute.get_strategy()
-    assert _agree(SETTINGS, faces, spread, 2) == 2
+    strategy = tf.distribute.get_strategy()
     seen = []
     monkeypatch.setattr(distribution, "from_chief", lambda _, value: seen.append(value) or seen[0])
-    assert _agree(SETTINGS, faces, spread, 2) == _agree(SETTINGS, faces, spread) == 2
+
+    def agreed(settings, faces, finished=0):
+        run = Run(settings, faces, strategy, finished=finished)
+        _agree(run)
+        return run.finished
+
+    assert agreed(SETTINGS, faces, 2) == agreed(SETTINGS, faces) == 2
     for settings, names in ((config.preset("smoke"), ["a"]), (SETTINGS, ["b"])):
         others = SimpleNamespace(train=faces.train, names={"train": names})
         with pytest.raises(UserError, match="this worker has other settings, or other faces, than the first one"):
-            _agree(settings, others, spread)
+            agreed(settings, others)
 
 
 PEAK = """
@@ -259,7 +263,7 @@ print(json.dumps([grown, max(from_file), max(from_memory)]))
 PREPARE = """
 from pathlib import Path
 from types import SimpleNamespace
-from faceinpaint.celeba.decoding import write_part
+from faceinpaint.celeba.cache import write_part
 
 small = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8))[1].tobytes()
 names = [f"{number:06d}.jpg" for number in range(12_000)]

@@ -11,6 +11,7 @@ from tensorflow.python.framework.config import disable_op_determinism, is_op_det
 
 from faceinpaint import config, pipeline, train
 from faceinpaint.inpainter import Inpainter
+from faceinpaint.variations import build
 
 ON_THE_HOST = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 
@@ -25,7 +26,7 @@ def examples(chosen, seed=0):
 
 
 def compiled(chosen):
-    inpainter = Inpainter(chosen)
+    inpainter = build(chosen)
     inpainter.compile(steps_per_epoch=100)
     return inpainter
 
@@ -43,13 +44,13 @@ def operations(function, *arguments):
 
 
 @pytest.mark.parametrize(
-    ("generator", "precision", "dtype"),
-    [("unet", "float32", tf.float32), ("coarse_to_fine", "mixed_bfloat16", tf.bfloat16)],
+    ("system", "precision", "dtype"),
+    [("paper", "float32", tf.float32), ("coarse_to_fine", "mixed_bfloat16", tf.bfloat16)],
 )
-def test_no_gradient_is_computed_that_no_optimizer_uses(generator, precision, dtype):
+def test_no_gradient_is_computed_that_no_optimizer_uses(system, precision, dtype):
     """One for each weight: those of the discriminator are not computed once more for the generator's sake. All
     convolutions are of the config's precision, and nothing is left to the host."""
-    inpainter = compiled(settings(generator=generator, precision=precision))
+    inpainter = compiled(settings(system=system, precision=precision))
     found = operations(inpainter.train_step, examples(inpainter.config))
     layers = [layer for network in (inpainter.generator, inpainter.discriminator) for layer in network.layers]
     convolutions = [layer for layer in layers if isinstance(layer, keras.layers.Conv2D | keras.layers.Conv2DTranspose)]

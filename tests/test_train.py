@@ -17,8 +17,8 @@ from faceinpaint import celeba, config, figures
 from faceinpaint import losses as losses_module
 from faceinpaint.celeba.partition import LAST_TRAIN
 from faceinpaint.config import UserError
-from faceinpaint.inpainter import resolved
 from faceinpaint.runs import checkpoint
+from faceinpaint.system.devices import resolved
 from faceinpaint.training import train
 
 EPOCHS = 3
@@ -233,8 +233,3 @@ def test_a_run_can_begin_with_the_generator_of_another(run, data, tmp_path):
         train(settings(generator_widths=(4, 4)), data, tmp_path / "wider", start=run[0])
     with pytest.raises(UserError, match=r"missing/generator\.keras: no trained generator; train one with"):
         train(settings(), data, tmp_path / "none", start=tmp_path / "missing")
-
-
-def test_damage_drawn_in_the_step_is_the_same_training(run, data, tmp_path):
-    history = train(settings(damage_on_device=True), data, tmp_path / "device")
-    assert np.allclose(losses(history), losses(run[1]), rtol=1e-4)

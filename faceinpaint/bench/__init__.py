@@ -10,9 +10,10 @@ from tqdm import tqdm
 from faceinpaint.bench.measuring import alone, peak_of, row
 from faceinpaint.bench.reading import pipelines, preparation, streaming
 from faceinpaint.bench.restoring import faces, painting, starting
-from faceinpaint.bench.training import ceilings, generators, growth, step, train_some
+from faceinpaint.bench.training import ceilings, growth, step, systems, train_some
 from faceinpaint.config import Config
-from faceinpaint.inpainter import Inpainter, resolved
+from faceinpaint.inpainter import Inpainter
+from faceinpaint.system import devices
 from faceinpaint.system.files import write_text
 
 
@@ -37,7 +38,7 @@ PARTS = (
     painting,
     memory,
     streaming,
-    generators,
+    systems,
 )
 
 
@@ -69,7 +70,7 @@ def ratios(rows: list[dict], config: Config) -> list[dict]:
 
 def bench(config: Config) -> list[dict]:
     """Rows with the keys name, unit, median, lowest, highest, of everything that `PARTS` measure, on random images."""
-    config = resolved(config)
+    config = devices.resolved(config)
     inpainter, rows = Inpainter(config), []
     inpainter.compile(1)
     for part in tqdm(PARTS, unit="part", disable=None):

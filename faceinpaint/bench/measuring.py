@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from faceinpaint.config import Config
-from faceinpaint.inpainter import Inpainter
+from faceinpaint.variations import build
 
 REPEATS = 5
 
@@ -57,7 +57,7 @@ def alone(work, *arguments):
 
 def peak_of(work, config: Config) -> float:
     """The most memory that `work` takes, TensorFlow included, in GiB, where nothing else was done before."""
-    inpainter = Inpainter(config)
+    inpainter = build(config)
     inpainter.compile(1)
     work(config, inpainter)
     return peak_gib()

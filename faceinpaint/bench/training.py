@@ -11,7 +11,7 @@ from faceinpaint import pipeline
 from faceinpaint.bench.measuring import alone, peak_of, random_faces, row, seconds_of
 from faceinpaint.config import Config, at_size
 from faceinpaint.inpainter import Inpainter
-from faceinpaint.networks import GENERATORS
+from faceinpaint.variations import SYSTEMS, build
 
 SIZES = (64, 96, 128, 256)
 COUNTS = (10, 20, 40)  # batches in an epoch
@@ -29,14 +29,15 @@ def layer_flops(layer) -> int:
 def step_flops(inpainter: Inpainter) -> int:
     """Of one training step, for each image; activations and optimizers are not counted.
 
-    A backward pass costs a forward pass for the weights and another for what came in, which the generator's first layer
-    needs not pass on. The discriminator sees two images, and serves both losses on one way back.
+    A backward pass costs a forward pass for the weights and another for what came in, which a network's first layer
+    need not pass on. The discriminator sees two images. Its own loss goes back through it for both, the generator's for
+    the restored one, without gradients of its weights.
     """
     generator, discriminator = (
         [flops for flops in map(layer_flops, network.layers) if flops]
         for network in (inpainter.generator, inpainter.discriminator)
     )
-    return 3 * sum(generator) - generator[0] + 6 * sum(discriminator)
+    return 3 * sum(generator) - generator[0] + 7 * sum(discriminator) - 2 * discriminator[0]
 
 
 def _convolutions(network) -> list:
@@ -136,12 +137,12 @@ def train_some(config: Config, inpainter: Inpainter):
         step(example)
 
 
-def generators(config: Config, _) -> list[dict]:
-    """What each kind of generator costs to train, as the paper compares them."""
+def systems(config: Config, _) -> list[dict]:
+    """What each system costs to train, as the paper compares them."""
     rows = []
-    for name in GENERATORS:
-        own = replace(config, generator=name)
-        inpainter = Inpainter(own)
+    for name in SYSTEMS:
+        own = replace(config, system=name)
+        inpainter = build(own)
         inpainter.compile(1)
         seconds = config.train_images / config.batch_size * _training_seconds(inpainter)
         rows += [

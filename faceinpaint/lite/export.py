@@ -11,10 +11,11 @@ import tensorflow as tf
 
 from faceinpaint.config import Config
 from faceinpaint.fills import FILLS
-from faceinpaint.inpainter import Inpainter, composite, load
-from faceinpaint.runs.folder import EXPORTED, WEIGHTS, provenance, texts
+from faceinpaint.inpainter import Inpainter, composite
+from faceinpaint.runs.folder import EXPORTED, WEIGHTS, record_in
 from faceinpaint.system.files import replacing, write_bytes, write_text
 from faceinpaint.system.stderr import captured_stderr
+from faceinpaint.variations import load
 
 
 def _fill(config: Config):
@@ -98,29 +99,18 @@ def _save_small(inpainter: Inpainter, path: Path):
                 small.writestr(member, large.read(member))
 
 
-def _interpolate(inpainter: Inpainter, start: Inpainter, share: float):
-    """weight ← share * weight + (1 - share) * weight of the `start`, in the averaged generator: between a generator
-    and what it was made of by more training lie all balances of the two (network interpolation: Wang et al. 2018,
-    "ESRGAN", section 3.4)."""
-    pairs = zip(*(model.averaged_generator.get_weights() for model in (inpainter, start)), strict=True)
-    inpainter.averaged_generator.set_weights([share * weight + (1 - share) * begun for weight, begun in pairs])
+def publish(run: str | Path, folder: str | Path = WEIGHTS):
+    """Makes of the run directory `run` the weights that come with the package, or a `folder` like them.
 
-
-def publish(run: str | Path, folder: str | Path = WEIGHTS, share: float = 1.0):
-    """Makes of the run directory `run` the weights that come with the package, or a `folder` like them: config,
-    environment and history of the run, the averaged generator rounded to float16 for Keras and for LiteRT. With a
-    `share` in [0, 1), of a run that began with another's generator: interpolated between that, 0, and its own, 1.
-
+    Config, environment and history of the run are copied. The averaged generator is written for Keras and for LiteRT,
+    its weights rounded to float16. Of `folder` itself it makes the same anew, in the form of today's code.
     Raises `UserError` for a run without a trained generator.
     """
     run, folder = Path(run), Path(folder)
-    inpainter, about = load(run), provenance(run)
-    if share < 1:
-        _interpolate(inpainter, load(about["environment"]["start"]["folder"]), share)
-        about["environment"]["share"] = share
+    inpainter, record = load(run), record_in(run)
     folder.mkdir(parents=True, exist_ok=True)
     halve(inpainter)
     _save_small(inpainter, folder / "generator.keras")
     write(inpainter, folder / EXPORTED)
-    for name, text in texts(about).items():
+    for name, text in record.texts().items():
         write_text(folder / name, text)

@@ -1,3 +1,5 @@
-"""What a run leaves behind: its directory, its record, its checkpoints, and the callbacks that write them."""
+"""What a run leaves behind: its directory and record, checkpoints, grids, and the callbacks that write them."""
 
-__all__ = ["callbacks", "checkpoint", "environment", "folder", "keras_file"]
+from faceinpaint.runs.folder import EXPORTED, WEIGHTS, Record
+
+__all__ = ["EXPORTED", "WEIGHTS", "Record", "callbacks", "checkpoint", "environment", "folder", "grids"]

@@ -1,21 +1,57 @@
-"""Run directories: what they record, how they are found again, repaired and emptied.
+"""Run directories: what they record, how they are found again, repaired and emptied. No TensorFlow.
 
-The last whole checkpoint is the truth: it holds config, environment and history of the run as well as its weights, and
-whatever their files say otherwise is written again from there.
+The last whole checkpoint is the truth. It holds config, environment and history of the run as well as its weights, and
+what their files say otherwise is written again from there.
 """
 
 import json
 import re
 import shutil
-from dataclasses import asdict
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from faceinpaint.config import UserError, from_dict, read, to_json
+import numpy as np
+
+from faceinpaint.config import Config, UserError, read, revived, to_json
 from faceinpaint.runs import checkpoint
-from faceinpaint.system.files import remove_partial, write_text
+from faceinpaint.system.files import locked, remove_partial, write_text
 
 EXPORTED = "generator.tflite"  # the generator in a run directory that needs no TensorFlow
 WEIGHTS = Path(__file__).parents[1] / "weights"  # the run directory that comes with the package
+NOT_COMPARED = ("data", "start")  # what an environment tells that is no part of the machine
+
+
+@dataclass
+class Record:
+    """What a run says of itself.
+
+    Attributes:
+        config: its settings.
+        environment: what its result depends on besides them: data, code, machine; under "start", all that the run says
+            of itself from whose generator it began.
+        history: a dict for each finished epoch: "epoch", losses, validation PSNR.
+    """
+
+    config: Config
+    environment: dict
+    history: list[dict] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, told: dict, where: Path) -> "Record":
+        """The record that `to_dict` made, perhaps in an earlier version."""
+        return cls(revived(told["config"], where), told["environment"], told["history"])
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    def texts(self) -> dict[str, str]:
+        """The files that tell of it, by their names."""
+        return {
+            "environment.json": json.dumps(self.environment, indent=2) + "\n",
+            "history.jsonl": lines(self.history),
+            "config.json": to_json(self.config),  # last: it makes the folder a run directory
+        }
 
 
 def lines(entries: list[dict]) -> str:
@@ -23,40 +59,18 @@ def lines(entries: list[dict]) -> str:
     return "".join(json.dumps(entry) + "\n" for entry in entries)
 
 
-def _files(run_dir: Path) -> list[Path]:
-    return sorted(path for path in run_dir.iterdir() if path.name != ".lock") if run_dir.is_dir() else []
-
-
-def check_discardable(run_dir: Path):
-    """Refuses to empty a folder that is not a run's."""
-    if _files(run_dir) and not (run_dir / "config.json").exists():
-        raise UserError(f"{run_dir}: not a run directory (it has no config.json); --fresh will not empty it")
-
-
-def discard(run_dir: Path):
-    """Empties `run_dir`, checkpoints first and config last: stopped on the way, it is a run of fewer epochs, then one
-    that only --fresh begins again."""
-    files = _files(run_dir)
-    if files:
-        print(f"{run_dir}: discarding {', '.join(path.name for path in files)}")
-    for path in reversed(checkpoint.saved(run_dir / "checkpoint")):
-        path.unlink()
-    for path in sorted(files, key=lambda path: (path.name == "config.json", path.name == "history.jsonl")):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def read_environment(run_dir: Path) -> dict:
-    """What `environment.json` says of the training in `run_dir`. Raises `UserError` when it cannot be read."""
-    path = run_dir / "environment.json"
+def read_environment(folder: Path) -> dict:
+    """What `environment.json` says of the training in `folder`. Raises `UserError` when it cannot be read."""
+    path = folder / "environment.json"
     try:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); use another --run, or --fresh") from error
 
 
-def read_history(run_dir: Path) -> list[dict]:
-    """The history in `run_dir`, a dict for each finished epoch. Raises `UserError` when it cannot be read."""
-    path = run_dir / "history.jsonl"
+def read_history(folder: Path) -> list[dict]:
+    """The history in `folder`, a dict for each finished epoch. Raises `UserError` when it cannot be read."""
+    path = folder / "history.jsonl"
     try:
         lines = path.read_text().splitlines() if path.is_file() else []
         return [dict(json.loads(line)) for line in lines]
@@ -65,41 +79,9 @@ def read_history(run_dir: Path) -> list[dict]:
         raise UserError(f"{path}: cannot be read ({error}); {again}") from error
 
 
-def provenance(run: Path) -> dict:
-    """What a run directory says of itself: config, environment, history. Raises `UserError` when it cannot be read."""
-    return {
-        "config": asdict(read(run / "config.json")),
-        "environment": read_environment(run),
-        "history": read_history(run),
-    }
-
-
-def texts(record: dict) -> dict[str, str]:
-    """The files that tell what `record` holds, by their names."""
-    return {
-        "environment.json": json.dumps(record["environment"], indent=2) + "\n",
-        "history.jsonl": lines(record["history"]),
-        "config.json": to_json(from_dict(record["config"])),  # last: it makes the folder a run directory
-    }
-
-
-def write(run_dir: Path, record: dict):
-    """Writes the files that `record` holds, where they are missing or not as the run left them."""
-    for name, text in texts(record).items():
-        path = run_dir / name
-        if path.exists() and path.read_bytes() != text.encode():
-            print(f"{path}: not as the last checkpoint has it; written again from there")
-        if not path.exists() or path.read_bytes() != text.encode():
-            write_text(path, text)
-
-
-def cut_back(run_dir: Path, finished: int):
-    """Removes what a killed process half wrote, and the grids of epochs that are to be trained again."""
-    remove_partial(run_dir)
-    for grid in (run_dir / "grids").glob("epoch_*.png"):
-        epoch = re.fullmatch(r"epoch_(\d+)", grid.stem)
-        if epoch and int(epoch[1]) > finished:
-            grid.unlink()
+def record_in(folder: Path) -> Record:
+    """What the files in a run directory say. Raises `UserError` when one cannot be read."""
+    return Record(read(folder / "config.json"), read_environment(folder), read_history(folder))
 
 
 def trained_file(run: str | Path | None, name: str, remedy: str) -> Path:
@@ -113,3 +95,117 @@ def trained_file(run: str | Path | None, name: str, remedy: str) -> Path:
     if run is None:
         raise UserError(f"{path}: the trained weights are not here; install them anew, or give a run with --run")
     raise UserError(f"{path}: no trained generator; {remedy}")
+
+
+def find(folder: Path, config: Config, environment: dict, start=None) -> tuple[Record, list[np.ndarray] | None]:
+    """The record of the run in `folder`, and the values of its last whole checkpoint: None before the first.
+
+    Args:
+        folder: the run directory, which may be new.
+        config: the settings of a new run.
+        environment: what a new run depends on.
+        start: the run directory from whose generator a new run begins.
+
+    Raises:
+        UserError: the run cannot go on.
+    """
+    if found := checkpoint.latest(folder / "checkpoint"):
+        told, values = found
+        return Record.of(told, folder), values
+    history = folder / "history.jsonl"
+    if history.is_file() and history.stat().st_size:
+        raise UserError(f"{folder}: has a history but no checkpoint; use another --run, or start over with --fresh")
+    if (folder / "config.json").is_file():
+        return Record(read(folder / "config.json"), read_environment(folder)), None
+    return Record(config, environment | (_checked_start(start, config) if start else {})), None
+
+
+def _checked_start(start: str | Path, config: Config) -> dict:
+    """What an environment says of the run `start`. Refuses one whose generator a run of `config` cannot begin with."""
+    remedy = f"train one with: python -m faceinpaint train --run {start}"
+    told = record_in(trained_file(start, "generator.keras", remedy).parent)
+    for key in ("system", "size", "generator_widths"):
+        there, asked = getattr(told.config, key), getattr(config, key)
+        if there != asked:
+            raise UserError(f"--start {start}: {key} {there} there, {asked} asked; give another run")
+    return {"start": {"folder": str(start), **told.to_dict()}}
+
+
+def start_of(record: Record) -> str | None:
+    """The run directory from whose generator the run of this `record` began."""
+    return record.environment.get("start", {}).get("folder")
+
+
+def check_same(folder: Path, record: Record, config: Config, environment: dict, start=None):
+    """Refuses to go on with a run that was begun with other settings, other data, or from another `start`.
+
+    Prints a line when code or machine are others, for then the bits may be.
+    """
+    old, new = asdict(record.config), asdict(config)
+    changed = [f"{key} {old[key]} there, {new[key]} asked" for key in new if old[key] != new[key]]
+    begun = record.environment
+    if begun.get("faces") != environment["faces"]:
+        changed.append(f"data «{begun.get('data')}» there, «{environment['data']}» asked")
+    if start and start_of(record) != str(start):
+        changed.append(f"start {start_of(record)} there, {start} asked")
+    if changed:
+        raise UserError(f"{folder}: begun with other settings ({'; '.join(changed)}); use another --run, or --fresh")
+    keys = [key for key in begun | environment if key not in NOT_COMPARED]
+    others = [key for key in keys if begun.get(key) != environment.get(key)]
+    if others and len(record.history) < config.epochs:
+        print(f"{folder}: begun with another {', '.join(others)}; goes on, not bit for bit as it would have there")
+
+
+def write_record(folder: Path, record: Record):
+    """Writes the files that tell of `record`, where they are missing or not as the run left them."""
+    for name, text in record.texts().items():
+        path = folder / name
+        if path.exists() and path.read_bytes() != text.encode():
+            print(f"{path}: not as the last checkpoint has it; written again from there")
+        if not path.exists() or path.read_bytes() != text.encode():
+            write_text(path, text)
+
+
+def cut_back(folder: Path, finished: int):
+    """Removes what a killed process half wrote, and the grids of epochs that are to be trained again."""
+    remove_partial(folder)
+    for grid in (folder / "grids").glob("epoch_*.png"):
+        epoch = re.fullmatch(r"epoch_(\d+)", grid.stem)
+        if epoch and int(epoch[1]) > finished:
+            grid.unlink()
+
+
+@contextmanager
+def owned(folder: Path, fresh=False):
+    """The run directory `folder`, made where it is missing, is this process's alone; with `fresh` it is emptied first.
+
+    Raises `UserError` when another training has it, and when `fresh` names a folder that is not a run's.
+    """
+    if fresh:
+        _check_discardable(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        if fresh:
+            _discard(folder)
+        yield
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.name != ".lock") if folder.is_dir() else []
+
+
+def _check_discardable(folder: Path):
+    if _files(folder) and not (folder / "config.json").exists():
+        raise UserError(f"{folder}: not a run directory (it has no config.json); --fresh will not empty it")
+
+
+def _discard(folder: Path):
+    """Empties `folder`, checkpoints first and config last: stopped on the way, it is a run of fewer epochs, then one
+    that only --fresh begins again."""
+    files = _files(folder)
+    if files:
+        print(f"{folder}: discarding {', '.join(path.name for path in files)}")
+    for path in reversed(checkpoint.saved(folder / "checkpoint")):
+        path.unlink()
+    for path in sorted(files, key=lambda path: (path.name == "config.json", path.name == "history.jsonl")):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()

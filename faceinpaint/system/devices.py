@@ -1,9 +1,9 @@
-"""One training on several devices, or on several machines, with `tf.distribute`.
+"""What a training runs on: the precision that the hardware multiplies fast, one device or several, or several machines.
 
-Every replica holds all weights and takes its own share of each global batch; gradients are added up over all replicas
-before the optimizers use them. The batch is drawn whole, as for one device, and then divided: whatever their number,
-the replicas see together the faces, holes and fills that one device sees, and the losses are the same but for rounding.
-Every machine so draws the examples of all of them.
+With several devices (`tf.distribute`) every replica holds all weights and takes its own share of each global batch.
+Gradients are added up over all replicas before the optimizers use them. The batch is drawn whole, as for one device,
+and then divided: together the replicas see the faces, holes and fills that one device sees, and the losses are the same
+but for rounding. Every machine therefore draws the examples of all.
 """
 
 import json
@@ -11,6 +11,7 @@ import os
 import signal
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -46,12 +47,16 @@ def _interruptible():
     return handled(dict.fromkeys(STOPPING, signal.SIG_DFL))
 
 
-def strategy(name: str) -> tf.distribute.Strategy:
-    """How a training is distributed: "none", all on one device; "mirrored", over the GPUs of this machine (over its
-    logical processors where it has none); "multiworker", over the machines in TF_CONFIG and their GPUs, which must be
-    the first that TensorFlow is asked for in a process, and waits for the others.
+def chosen(name: str) -> tf.distribute.Strategy:
+    """How a training is distributed.
 
-    Raises `UserError` for another name, and when TF_CONFIG is missing or does not describe the cluster.
+    Args:
+        name: "none": all on one device. "mirrored": over the GPUs of this machine, or over its logical processors
+            where it has none. "multiworker": over the machines in TF_CONFIG and their GPUs; it waits for the others,
+            and must be the first that a process asks of TensorFlow.
+
+    Raises:
+        UserError: another name, or TF_CONFIG is missing or does not describe the cluster.
     """
     if name == "multiworker":
         _check_cluster()
@@ -68,55 +73,69 @@ def strategy(name: str) -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()  # TensorFlow's own, of one device: it does nothing
 
 
-def checked(config: Config, spread: tf.distribute.Strategy) -> Config:
-    """`config` as `spread` can train it. Raises `UserError` when its batches cannot be divided equally."""
-    replicas = spread.num_replicas_in_sync
+def resolved(config: Config) -> Config:
+    """`config` with precision "auto" replaced by what this machine multiplies fast.
+
+    That is bfloat16 on processors with AVX512-BF16 or AMX and on GPUs from compute capability 8.0, else float32.
+    """
+    if config.precision != "auto":
+        return config
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        fast = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0)) >= (8, 0)
+    else:
+        cpuinfo = Path("/proc/cpuinfo")
+        flags = cpuinfo.read_text() if cpuinfo.is_file() else ""
+        fast = "avx512_bf16" in flags or "amx_bf16" in flags
+    return replace(config, precision="mixed_bfloat16" if fast else "float32")
+
+
+def checked(config: Config, strategy: tf.distribute.Strategy) -> Config:
+    """`config` as `strategy` can train it. Raises `UserError` when its batches cannot be divided equally."""
+    replicas = strategy.num_replicas_in_sync
     if config.batch_size % replicas:
         advice = "use as many devices as divide it (CUDA_VISIBLE_DEVICES)"
         raise UserError(f"batch_size {config.batch_size}: cannot be divided among {replicas} replicas; {advice}")
     if replicas > 1 and config.jit_compile:
         print("jit_compile: switched off, for TensorFlow cannot compile a step of several replicas")
         config = replace(config, jit_compile=False)
-    if replicas > 1 and config.damage_on_device:
-        print("damage_on_device: switched off, for the batch is drawn whole before it is divided among replicas")
-        config = replace(config, damage_on_device=False)
     return config
 
 
-def is_chief(spread: tf.distribute.Strategy) -> bool:
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process is the one that reads and writes the run directory."""
-    return spread.extended.should_checkpoint
+    return strategy.extended.should_checkpoint
 
 
-def from_chief(spread: tf.distribute.Strategy, value: np.ndarray) -> np.ndarray:
+def from_chief(strategy: tf.distribute.Strategy, value: np.ndarray) -> np.ndarray:
     """The chief's `value` on every worker; theirs must be of its shape and type."""
-    if not spread.cluster_resolver:
+    if not strategy.cluster_resolver:
         return value
-    with spread.scope():
+    with strategy.scope():
         return tf.Variable(value, trainable=False).numpy()  # a variable begins with the chief's value everywhere
 
 
-def align(spread: tf.distribute.Strategy, variables):
+def align(strategy: tf.distribute.Strategy, variables):
     """Gives `variables` the values that they have on the chief."""
-    for variable in variables if spread.cluster_resolver else ():
-        variable.assign(from_chief(spread, variable.numpy()))
+    for variable in variables if strategy.cluster_resolver else ():
+        variable.assign(from_chief(strategy, variable.numpy()))
 
 
 @contextmanager
-def explained(spread: tf.distribute.Strategy):
+def explained(strategy: tf.distribute.Strategy):
     """Turns the loss of another worker into one line."""
     try:
         yield
     except LOST as error:
-        if not spread.cluster_resolver:
+        if not strategy.cluster_resolver:
             raise
         reason = f"another worker was lost ({type(error).__name__})"
         raise UserError(f"{reason}; give the same commands again on all: they go on from what is finished") from error
 
 
-def shares(spread: tf.distribute.Strategy, batches: tf.data.Dataset) -> tf.data.Dataset:
+def shares(strategy: tf.distribute.Strategy, batches: tf.data.Dataset) -> tf.data.Dataset:
     """The endless `batches`, each divided equally: replica i takes the i-th part."""
-    replicas = spread.num_replicas_in_sync
+    replicas = strategy.num_replicas_in_sync
     if replicas == 1:
         return batches
 
@@ -130,12 +149,12 @@ def shares(spread: tf.distribute.Strategy, batches: tf.data.Dataset) -> tf.data.
 
         return batches.flat_map(parts).repeat()  # known to be endless: nobody need ask in each step whether it is
 
-    return spread.distribute_datasets_from_function(of_machine)
+    return strategy.distribute_datasets_from_function(of_machine)
 
 
-def copies(spread: tf.distribute.Strategy, batches: tf.data.Dataset) -> tf.data.Dataset:
+def copies(strategy: tf.distribute.Strategy, batches: tf.data.Dataset) -> tf.data.Dataset:
     """All of `batches` for every replica: what is measured on them is then what one device measures."""
-    replicas = spread.num_replicas_in_sync
+    replicas = strategy.num_replicas_in_sync
     if replicas == 1:
         return batches
 
@@ -143,12 +162,12 @@ def copies(spread: tf.distribute.Strategy, batches: tf.data.Dataset) -> tf.data.
         own = replicas // context.num_input_pipelines
         return batches.flat_map(lambda *batch: tf.data.Dataset.from_tensors(batch).repeat(own))
 
-    return spread.distribute_datasets_from_function(of_machine)
+    return strategy.distribute_datasets_from_function(of_machine)
 
 
 def loss_share():
-    """In a training step: what the gradient of a mean over the replica's own examples counts in the sum over all
-    replicas that the optimizers take."""
+    """1 / replicas: the weight of a replica's gradient, of a mean over its own examples, in the sum over all replicas.
+    For a training step."""
     return tf.constant(1 / tf.distribute.get_strategy().num_replicas_in_sync)
 
 
@@ -160,9 +179,9 @@ def update_each(change, pairs, *values):
             change(*pair, *values)
         return
 
-    def merged(spread, *values):
+    def merged(strategy, *values):
         for variable, other in pairs:
-            spread.extended.update(variable.value, change, args=(other.value, *values))
+            strategy.extended.update(variable.value, change, args=(other.value, *values))
 
     tf.distribute.get_replica_context().merge_call(merged, args=values)
 
