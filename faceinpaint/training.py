@@ -71,21 +71,25 @@ def begin(config: Config, faces: Faces, run_dir: Path, strategy=None, start: str
     return Run(config, faces, strategy, run_dir, record, values, len(record.history))
 
 
-def networks(run: Run) -> Inpainter:
-    """Networks and optimizers as `run` left them: as in its checkpoint, or as they begin.
+def resume(run: Run, inpainter: Inpainter):
+    """Gives the compiled `inpainter` the weights and optimizers of the run's last checkpoint.
 
-    They begin at random, or with the generator of the run directory from which it starts.
+    Before the first checkpoint it gets the generator of the run directory from which this one starts, if it does.
     """
+    start = folder.start_of(run.record) if run.record else None
+    if run.values:
+        checkpoint.assign(inpainter.state_variables, run.values)
+    elif start:
+        for network in (inpainter.generator, inpainter.averaged_generator):
+            checkpoint.assign(network.weights, load(start).averaged_generator.get_weights())
+    devices.align(run.strategy, inpainter.state_variables)
+
+
+def _resumed(run: Run) -> Inpainter:
     with run.strategy.scope():
         inpainter = build(run.config)
         inpainter.compile(run.steps)
-        start = folder.start_of(run.record) if run.record else None
-        if run.values:
-            checkpoint.assign(inpainter.state_variables, run.values)
-        elif start:
-            for network in (inpainter.generator, inpainter.averaged_generator):
-                checkpoint.assign(network.weights, load(start).averaged_generator.get_weights())
-    devices.align(run.strategy, inpainter.state_variables)
+    resume(run, inpainter)
     return inpainter
 
 
@@ -116,11 +120,11 @@ def fit(run: Run, inpainter: Inpainter):
         )
 
 
-def _finish(run: Run):
+def finish(run: Run):
     """Writes what the directory of a finished `run` lacks: generator, filmstrip, export."""
     trained = run.finished < run.config.epochs
     if not (run.folder / "generator.keras").is_file():
-        callbacks.save_generator(run.folder, networks(run))
+        callbacks.save_generator(run.folder, _resumed(run))
     if trained or not (run.folder / "progress.gif").is_file():
         grids.write_filmstrip(run.folder, run.config.epochs)
     if trained or not (run.folder / EXPORTED).is_file():
@@ -142,11 +146,11 @@ def _train(run: Run):
     with devices.explained(run.strategy):
         _agree(run)
         if run.finished < run.config.epochs:
-            fit(run, networks(run))
+            fit(run, _resumed(run))
         elif run.record:
             print(f"{run.folder}: all {run.config.epochs} epochs are done; --fresh starts over")
         if run.record:
-            _finish(run)
+            finish(run)
 
 
 def train(

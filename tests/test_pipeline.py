@@ -29,42 +29,46 @@ def test_conversion_to_float_and_back_is_exact_and_clips():
     assert pipeline.to_uint8([-3.0, 3.0, 0.0]).numpy().tolist() == [0, 255, 128]
 
 
-@pytest.mark.parametrize(("framing", "size"), [(178, 64), (89, 64), (64, 64), (178, 48)])
+def area_resampled(image, frame, size):
+    """OpenCV's answer for a frame of whole pixels of `image` [S, S, 3], uint8: float [size, size, 3] in [-1, 1]."""
+    top, left, side = (round(float(number)) for number in frame)
+    square = image[top : top + side, left : left + side].astype(np.float32)
+    return cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA) / 127.5 - 1
+
+
+@pytest.mark.parametrize(("framing", "size"), [(178, 64), (90, 64), (64, 64), (178, 48)])
 def test_framing_is_area_resampling(framing, size):
     image = np.random.default_rng(1).integers(0, 256, (1, 178, 178, 3), np.uint8)
-    start = (178 - framing) // 2
-    expected = cv2.resize(
-        image[0, start : start + framing, start : start + framing].astype(np.float32),
-        (size, size),
-        interpolation=cv2.INTER_AREA,
-    )
-    frames = tf.constant([[start, start, framing]], tf.float32)
-    framed = pipeline.framed(tf.constant(image), frames, size).numpy()[0]
-    assert np.abs((framed + 1) * 127.5 - expected).max() < 0.01
+    corner = (178 - framing) // 2
+    framed = pipeline.framed(tf.constant(image), framing, size).numpy()[0]
+    assert np.abs(framed - area_resampled(image[0], (corner, corner, framing), size)).max() < 1e-4
 
 
 def test_framing_interpolates_where_it_enlarges():
     ramp = np.broadcast_to(np.arange(32, dtype=np.uint8)[None, None, :, None] * 8, (1, 32, 32, 3))
-    framed = pipeline.framed(tf.constant(ramp), tf.constant([[0.0, 44.5, 89.0]]), 64).numpy()[0, 5, :, 0]
+    framed = pipeline.framed(tf.constant(ramp), 89, 64).numpy()[0, 5, :, 0]
     # 16 source columns, 8 to 23, become 64: a step of 8 grey levels every 4 pixels.
     assert np.allclose(np.diff((framed[4:-4] + 1) * 127.5), 2.0, atol=1e-3)
 
 
-def test_sampling_puts_each_pixel_where_framing_does():
+def test_sampling_puts_each_pixel_where_its_frame_is():
     rows, columns = np.mgrid[:128, :128]
     ramps = np.stack([rows, columns, rows + columns], axis=-1).astype(np.uint8)[None].repeat(4, axis=0)
-    frames = tf.constant([[0, 0, 178], [20, 30, 120], [37, 35, 104], [10.5, 0.25, 150]], tf.float32)
-    mirrored = tf.constant([False, True, False, True])
-    exact = pipeline.framed(tf.constant(ramps), frames, 64).numpy()
-    exact[1::2] = exact[1::2, :, ::-1]
-    error = np.abs(pipeline.sampled(tf.constant(ramps), frames, 64, mirrored).numpy() - exact) * 127.5
-    assert error.max() < 0.2  # a grey level is a pixel
+    frames = np.array([[0, 0, 178], [20, 30, 120], [37, 35, 104], [10.5, 0.25, 150]], np.float32)
+    mirrored = [False, True, False, True]
+    sampled = pipeline.sampled(tf.constant(ramps), tf.constant(frames), 64, tf.constant(mirrored)).numpy()
+    for picture, (top, left, side), flipped in zip(sampled, frames * 128 / 178, mirrored, strict=True):
+        centres = side / 64 * (np.arange(64) + 0.5) - 0.5  # of the pixels, from the frame's corner
+        row, column = np.meshgrid(top + centres, (left + centres)[:: -1 if flipped else 1], indexing="ij")
+        expected = np.stack([row, column, row + column], axis=-1)
+        assert np.abs((picture + 1) * 127.5 - expected).max() < 0.2  # a grey level is a pixel
 
 
 def test_sampling_is_hardly_aliased(faces):
     frames, still = pipeline.random_frames(PAPER, len(faces), tf.constant([3, 4])), tf.zeros([len(faces)], tf.bool)
-    exact = pipeline.framed(tf.constant(faces), frames, 64).numpy()
-    error = pipeline.sampled(tf.constant(faces), frames, 64, still).numpy() - exact
+    pixels = tf.round(frames * 128 / 178)  # whole pixels of the faces, which have 128
+    exact = np.stack([area_resampled(*pair, 64) for pair in zip(faces, pixels.numpy(), strict=True)])
+    error = pipeline.sampled(tf.constant(faces), pixels * 178 / 128, 64, still).numpy() - exact
     assert 10 * np.log10(4 / np.mean(error**2)) > 40
 
 
