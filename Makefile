@@ -21,7 +21,7 @@ WHAT = --data $(call quoted,$(DATA)) --run $(call quoted,$(RUN))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help train test evaluate variations restore paint notebooks bench lint clean
+.PHONY: help train test evaluate variations restore paint notebooks lab bench lint clean
 
 help:  ## this page
 	@echo 'Repair damaged faces with a U-Net GAN. Two commands for a fresh machine: make train, make test.'
@@ -78,6 +78,9 @@ notebooks: export FACEINPAINT_EPOCHS = $(EPOCHS)
 endif
 notebooks: $(VENV)  ## execute the notebooks from top to bottom, keeping their figures
 	$(PY) -m nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+
+lab: $(VENV)  ## open the notebooks in JupyterLab, in your browser
+	$(PY) -m jupyter lab notebooks $(LAB)
 
 bench: $(VENV)  ## measure the speed on this machine; run it while nothing else runs
 	$(PY) -m faceinpaint bench --preset $(call quoted,$(PRESET))

@@ -51,6 +51,7 @@ class Config:
 
     # Optimisation. Adam for both networks; the rate falls to zero along half a cosine.
     epochs: int = 50
+    min_epoch_images: int = 1_600  # of fewer faces an epoch shows each several times: small data need as many steps
     generator_rate: float = 5e-4
     discriminator_rate: float = 2e-4
     beta_1: float = 0.5
@@ -83,6 +84,7 @@ PRESETS: dict[str, dict] = {
         "validation_images": 8,
         "test_images": 8,
         "batch_size": 8,
+        "min_epoch_images": 1,
         "generator_widths": (8, 16, 16),
         "discriminator_widths": (8, 16),
         "discriminator_dense": 8,

@@ -124,16 +124,22 @@ def training_example(images, config: Config, seed):
 
 
 @lru_cache(maxsize=4)
-def epoch_order(count, seed, epoch):
-    """The order in which `count` faces are seen in `epoch`."""
-    return np.random.default_rng([seed, epoch]).permutation(count)
+def epoch_order(count, images, seed, epoch):
+    """Which of `count` faces are seen in `epoch`, in order: all of them, again and again until it has `images`."""
+    rng = np.random.default_rng([seed, epoch])
+    return np.concatenate([rng.permutation(count) for _ in range(-(-images // count))])[:images]
+
+
+def epoch_images(faces, config: Config):
+    """Images in an epoch of `faces`: each once, but never fewer than `config.min_epoch_images`."""
+    return max(len(faces), config.min_epoch_images)
 
 
 def steps_per_epoch(faces, config: Config):
-    """Full batches in `faces`. Raises `UserError` when there is not even one."""
+    """Full batches in an epoch of `faces`. Raises `UserError` when there are not faces for even one."""
     if len(faces) < config.batch_size:
         raise UserError(f"{len(faces)} training images: too few for one batch of {config.batch_size}; add images")
-    return len(faces) // config.batch_size
+    return epoch_images(faces, config) // config.batch_size
 
 
 def training_batches(faces, config: Config, first_step=0, draw=training_example):
@@ -147,7 +153,7 @@ def training_batches(faces, config: Config, first_step=0, draw=training_example)
 
     def rows(step):
         epoch, batch = divmod(step, steps)
-        order = epoch_order(len(faces), config.seed, epoch)
+        order = epoch_order(len(faces), epoch_images(faces, config), config.seed, epoch)
         return order[batch * config.batch_size : (batch + 1) * config.batch_size]
 
     def gather(step):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from faceinpaint import config, pipeline
 from faceinpaint.config import UserError
 
-PAPER = config.preset("paper", batch_size=4)
+PAPER = config.preset("paper", batch_size=4, min_epoch_images=1)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def test_batches_depend_on_seed_and_step_alone(faces):
     again = take(faces, PAPER, 3, 5)
     for a, b in zip(whole[3:], again, strict=True):
         assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
-    other = take(faces, config.preset("paper", batch_size=4, seed=1), 0, 1)
+    other = take(faces, config.preset("paper", batch_size=4, min_epoch_images=1, seed=1), 0, 1)
     assert not np.array_equal(whole[0][1], other[0][1])
 
 
@@ -149,6 +149,16 @@ def test_each_epoch_shows_every_face_once_in_another_order():
     first, second = seen[:20], seen[20:]
     assert sorted(first) == sorted(second) == list(range(20))
     assert first != second
+
+
+def test_an_epoch_of_few_faces_shows_each_several_times(faces):
+    few = config.preset("paper", batch_size=4, min_epoch_images=50)
+    assert pipeline.steps_per_epoch(faces, few) == 12
+    for epoch in (0, 1):
+        order = pipeline.epoch_order(len(faces), pipeline.epoch_images(faces, few), 0, epoch)
+        assert len(order) == 50
+        assert sorted(np.bincount(order)) == [2] * 16 + [3] * 6
+    assert pipeline.steps_per_epoch(faces, PAPER) == 5
 
 
 def test_holes_differ_between_epochs(faces):
