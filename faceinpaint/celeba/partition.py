@@ -1,17 +1,57 @@
-"""Which image is for training, which for validation, which for the test. Decided by file names alone."""
+"""Which image is for training, which for validation, which for the test, and in which order they are used."""
 
 import hashlib
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from faceinpaint.celeba import listing
 from faceinpaint.config import Config, UserError
 
 PARTS = ("train", "validation", "test")  # in the order of CelebA's partition numbers 0, 1, 2
 PARTITION_FILES = ("list_eval_partition.txt", "list_eval_partition.csv")
 CELEBA_HOME = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 OFFICIAL_NAME = re.compile(r"(\d{6})\.(jpg|png)")
+TFDS_NAME = re.compile(r"(train|validation|test)-(\d{6})")  # an image's place in its official part; see `sources`
 LAST_TRAIN, LAST_VALIDATION, LAST_TEST = 162_770, 182_637, 202_599  # CelebA's official partition, by image number
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be prepared of a source.
+
+    Attributes:
+        names: part → the images' names, in the order in which they are used.
+        files: part → what the source calls these images, in the same order.
+        is_celeba: they are CelebA's aligned images, 178x218.
+        note: how the faces were chosen, a clause for the description; empty where the names decided.
+    """
+
+    names: dict[str, list[str]]
+    files: dict[str, list[str]]
+    is_celeba: bool
+    note: str
+
+
+def plan(source, listed: Path | None) -> Plan:
+    """The plan for `source`: the faces of the list `listed`, where it has at least half of them, else all its images,
+    by CelebA's official partition or by a hash of their names (`split`)."""
+    faces = listing.read(listed) if listed else []
+    if faces and (found := listing.find(faces, source)):
+        return _as_listed(faces, *found)
+    parts = split(sorted(source.names, key=_order), source.partition)
+    return Plan(parts, parts, source.is_celeba, "")
+
+
+def _as_listed(faces: list[listing.Face], found: dict[str, str], note: str) -> Plan:
+    names = {part: [face.name for face in faces if face.part == part and face.name in found] for part in PARTS}
+    files = {part: [found[name] for name in names[part]] for part in PARTS}
+    missing = {part: sum(face.part == part for face in faces) - len(names[part]) for part in PARTS}
+    if any(missing.values()):
+        lacks = ", ".join(f"{count} {part}" for part, count in missing.items() if count)
+        note += f" but for {lacks} images, which are not here"
+    return Plan(names, files, True, note)
 
 
 def celeba_number(name: str) -> int | None:
@@ -26,6 +66,13 @@ def hash_fraction(name: str) -> float:
     return int.from_bytes(hashlib.sha256(PurePosixPath(name).name.encode(errors="replace")).digest()[:6], "big") / 2**48
 
 
+def _order(name: str) -> tuple:
+    """Sorts CelebA's images by number and others by hash: the first few of a big folder are then a fair sample."""
+    if TFDS_NAME.fullmatch(name):
+        return 0, name
+    return celeba_number(name) or hash_fraction(name), name
+
+
 def parse_partition(text: str, path: str) -> dict[str, str]:
     """CelebA's `list_eval_partition`, as .txt ("000001.jpg 0") or Kaggle's .csv → {"000001": "train", …}."""
     rows = [line.replace(",", " ").rsplit(maxsplit=1) for line in text.splitlines()]
@@ -36,12 +83,14 @@ def parse_partition(text: str, path: str) -> dict[str, str]:
 
 
 def part_of(name: str, partition: dict[str, str]) -> str:
-    """The part an image belongs to: by the partition list, else by CelebA's number, else by a hash of its name
-    (92.5 % train, 2.5 % validation, 5 % test)."""
+    """The part an image belongs to: by the partition list, else by CelebA's number or TFDS's name, else by a hash of
+    its name (92.5 % train, 2.5 % validation, 5 % test)."""
     if (stem := Path(name).stem) in partition:
         return partition[stem]
     if number := celeba_number(name):
         return PARTS[(number > LAST_TRAIN) + (number > LAST_VALIDATION)]
+    if place := TFDS_NAME.fullmatch(name):
+        return place[1]
     return PARTS[sum(hash_fraction(name) >= start for start in (0.925, 0.95))]
 
 

