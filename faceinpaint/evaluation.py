@@ -1,46 +1,42 @@
 """How good it is: every method on the same unseen faces and the same holes, one row for each case and method.
 
-Three studies: by `family` of damage, by `area` of a growing hole, and by `turn` of the head.
+Three studies: by `family` of damage, by `area` of a growing hole, and by `turn` of the head. Whatever is chosen is
+chosen by the validation faces; the test faces are for the last measurement of weights that are published.
 """
 
-import json
 import os
-import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from faceinpaint import celeba, figures, lpips, metrics, pipeline
 from faceinpaint.baselines import BASELINES
 from faceinpaint.config import Config, UserError
 from faceinpaint.inpainter import Inpainter
 from faceinpaint.masks import FAMILIES, WHOLE_SIDE, centre
-from faceinpaint.system.files import write_image, write_text
-from faceinpaint.variations import load
+from faceinpaint.system import progress
 
 METRICS = {"l1": metrics.l1, "psnr": metrics.psnr, "ssim": metrics.ssim}
+KEPT = ("hole_psnr", "hole_ssim", "lpips")  # of each image; whole L1 and PSNR follow from those in the hole
 SHOWN = ("eyes", "nose", "mouth", "boxes", "strokes_20_40", "centre", "half", "pixels")  # in `showcase`
 AREAS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # the paper's growing mask
 TURNS = (-45, -30, -15, 0, 15, 30, 45)  # degrees: the paper's further work
 LABELS = {"family": "{}", "area": "{:.0%}", "turn": "{:+d}°"}  # what the lines of each study's table are called
-# The best published at 64x64 on CelebA, PSNR over the whole image in dB at framing 128: VAEAC (Ivanov et al. 2019) as
-# implemented anew by rohitrango.
-PUBLISHED = {"centre": 25.02, "pattern": 24.60, "pixels": 24.93, "half": 17.48, "published_eyes": 30.32,
-             "published_mouth": 28.20}  # fmt: skip
+WITHOUT_MIRROR = "without_mirror"  # one look at the picture, in place of the mean over it and its mirror image
+REAL = "training_faces"  # other real faces in place of restored ones: how near two sets of faces are by themselves
 Restore = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def methods(inpainter: Inpainter) -> dict[str, Restore]:
     """What is compared, by name: functions of (images uint8, masks) that return restored images uint8."""
-    return {"faceinpaint": inpainter.restore} | BASELINES
+    single = partial(inpainter.restore, self_ensemble=False)
+    return {"faceinpaint": inpainter.restore, WITHOUT_MIRROR: single} | BASELINES
 
 
 def damaged_examples(faces, config: Config, family, framing=WHOLE_SIDE):
-    """Test pictures and their fixed holes: images uint8 [N, size, size, 3], masks uint8 [N, size, size, 1].
+    """Unseen pictures and their fixed holes: images uint8 [N, size, size, 3], masks uint8 [N, size, size, 1].
 
     faces: uint8 [N, S, S, 3]; family: a name in `masks.FAMILIES`, or a function like those; framing: side of the
     square shown, in pixels of the 178x218 original.
@@ -49,13 +45,14 @@ def damaged_examples(faces, config: Config, family, framing=WHOLE_SIDE):
     return pipeline.to_uint8(image).numpy(), mask.numpy().astype(np.uint8)
 
 
-def perceptual_metric() -> dict[str, Callable]:
-    """LPIPS under its name, or nothing, and a line that says why, when its weights cannot be had."""
+def perceptual() -> tuple[dict[str, Callable], Callable | None]:
+    """LPIPS under its name, and the features that realism is measured by; {} and None, and a line that says why, when
+    their weights cannot be had."""
     try:
-        return {"lpips": lpips.load()}
+        return {"lpips": lpips.load()}, lpips.load_features()
     except UserError as error:
         print(f"evaluating without LPIPS: {error}")
-        return {}
+        return {}, None
 
 
 def per_image(images, restored, masks, whole_metrics=METRICS) -> dict[str, np.ndarray]:
@@ -77,14 +74,24 @@ def mean_and_interval(values, seed=0, resamples=1000) -> list[float]:
     return [float(values.mean()), *(float(bound) for bound in np.percentile(means, [2.5, 97.5]))]
 
 
-def measure(restorers: dict[str, Restore], images, masks, whole_metrics=METRICS, **labels) -> list[dict]:
+def realism(images, others, features: Callable) -> dict[str, list[float]]:
+    """Fréchet distance of two sets of N pictures, by AlexNet's last convolution: N is in its name, for distances of
+    other N cannot be compared. images, others: uint8 [N, H, W, 3]; features: see `lpips.load_features`."""
+    pair = [np.asarray(features(pipeline.to_float(pictures))) for pictures in (images, others)]
+    return {f"frechet_alexnet_{len(images)}": [metrics.frechet_distance(*pair)]}
+
+
+def measure(restorers: dict[str, Restore], images, masks, whole_metrics=METRICS, features=None, **labels) -> list[dict]:
     """One row for each method, several methods at work at a time: `labels`, its name, the number of images, the mean
-    hole area, and each metric as [mean, low, high]."""
+    hole area, each metric as [mean, low, high], with `features` the `realism`, and under "values" each image's."""
 
     def row(name):
-        values = per_image(images, restorers[name](images, masks), masks, whole_metrics)
+        restored = restorers[name](images, masks)
+        values = per_image(images, restored, masks, whole_metrics)
         summary = {metric: mean_and_interval(value) for metric, value in values.items()}
-        return {**labels, "method": name, "n": len(images), "hole_area": float(masks.mean()), **summary}
+        summary |= realism(images, restored, features) if features else {}
+        about = {**labels, "method": name, "n": len(images), "hole_area": float(masks.mean())}
+        return about | summary | {"values": values}
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(row, restorers))
@@ -102,37 +109,58 @@ def cases(framings=(WHOLE_SIDE, 128), families=tuple(FAMILIES), areas=AREAS, tur
     return by_family + by_area + by_turn
 
 
-def evaluate_methods(restorers: dict[str, Restore], faces, config: Config, chosen=None) -> list[dict]:
-    """Rows for `chosen` of the `cases`, all unless given, on `faces` uint8 [N, S, S, 3], with a progress bar.
+def evaluate_methods(restorers: dict[str, Restore], faces, config: Config, chosen=None, training=()) -> list[dict]:
+    """Rows for `chosen` of the `cases`, all unless given, on `faces` uint8 [N, S, S, 3], with its progress.
 
     Keys: study, framing, family or area or turn, method, n, hole_area and l1, psnr (dB), ssim, lpips (where its
-    weights can be had), hole_l1, hole_psnr, hole_ssim, each [mean, low, high] with the 95 % bootstrap interval.
+    weights can be had), hole_l1, hole_psnr, hole_ssim, each [mean, low, high] with the 95 % bootstrap interval; values,
+    the same of each image; in the study of families frechet_alexnet_N. Where there are N `training` faces, N of them,
+    drawn by the seed, stand beside the methods as `REAL`, with that distance alone.
     """
-    whole_metrics, rows = METRICS | perceptual_metric(), []
-    progress = tqdm(chosen or cases(), unit="table", disable=None)
-    for case in progress:
+    lpips_metric, features = perceptual()
+    drawn = np.random.default_rng(config.seed).permutation(len(training))[: len(faces)]
+    real = np.stack([training[i] for i in np.sort(drawn)]) if features and len(drawn) == len(faces) else None
+    rows, todo = [], progress.shown(chosen or cases(), unit="table")
+    for case in todo:
         labels = {key: value for key, value in case.items() if not callable(value)}
-        progress.set_description(_line(labels))
+        todo.set_description(_line(labels))
         turned = pipeline.turned(faces, np.full(len(faces), case["turn"])) if case.get("turn") else faces
         images, masks = damaged_examples(turned, config, case["family"], case["framing"])
-        rows += measure(restorers, images, masks, whole_metrics, **labels)
+        seen = features if case["study"] == "family" else None
+        rows += measure(restorers, images, masks, METRICS | lpips_metric, seen, **labels)
+        if seen and real is not None:
+            others, _ = damaged_examples(real, config, case["family"], case["framing"])
+            rows.append({**labels, "method": REAL, "n": len(real), **realism(images, others, features)})
     return rows
 
 
-def evaluate(inpainter: Inpainter, data="auto", chosen=None) -> list[dict]:
-    """Rows as `evaluate_methods` gives them, of `inpainter` and the `BASELINES` on the test faces of `data`.
+def evaluate(inpainter: Inpainter, data="auto", chosen=None, part="validation") -> list[dict]:
+    """Rows as `evaluate_methods` gives them, of `inpainter` and the `BASELINES` on the validation faces of `data`, or
+    on those of another `part`. Raises `UserError` as `celeba.prepare` does."""
+    faces = unseen_faces(data, inpainter.config, part)
+    return evaluate_methods(methods(inpainter), getattr(faces, part), inpainter.config, chosen, faces.train)
 
-    Raises `UserError` as `celeba.prepare` does.
-    """
-    return evaluate_methods(methods(inpainter), test_faces(data, inpainter.config), inpainter.config, chosen)
 
-
-def test_faces(data, config: Config) -> np.ndarray:
-    """The test faces of `data`, uint8 [N, S, S, 3]. Raises `UserError` when there is none, and as `celeba.prepare`."""
+def unseen_faces(data, config: Config, part: str) -> celeba.Faces:
+    """The faces of `data`. Raises `UserError` when none is in `part`, and as `celeba.prepare`."""
     prepared = celeba.prepare(data, config)
-    if not len(prepared.test):
-        raise UserError(f"{prepared.description}: no face is left for the test; add images")
-    return prepared.test
+    if not len(getattr(prepared, part)):
+        raise UserError(f"{prepared.description}: no {part} face is there; add images")
+    return prepared
+
+
+def differences(rows: list[dict], first: str) -> list[dict]:
+    """How the other methods differ from `first`, image by image: rows with each of the metrics `KEPT` as [mean, low,
+    high] of the other's value less the first's. An interval without 0 is a difference that other faces would show."""
+    compared = []
+    for begin in (row for row in rows if row["method"] == first):
+        labels = {key: begin[key] for key in ("study", "framing", begin["study"])}
+        for row in rows:
+            if row["method"] != first and "values" in row and labels.items() <= row.items():
+                paired = {name: row["values"][name] - begin["values"][name] for name in KEPT if name in row["values"]}
+                means = {name: mean_and_interval(value) for name, value in paired.items()}
+                compared.append({**labels, "method": f"{row['method']} - {first}", "n": row["n"], **means})
+    return compared
 
 
 def showcase(restorers: dict[str, Restore], faces, config: Config, seed=0):
@@ -146,85 +174,36 @@ def showcase(restorers: dict[str, Restore], faces, config: Config, seed=0):
     return figures.tiles(list(rows.values()), SHOWN[: len(images)], list(rows))
 
 
-def write_evaluation(runs: list[str] | None, data: str, out: Path, first: int | None = None) -> list[dict]:
-    """Evaluates the run directories `runs` side by side, the weights that come with the package unless given, on the
-    `first` test faces, on all unless given. Writes the rows to `out`, with the config, environment and history of each
-    training and the command, and a `showcase` of them beside it as .png. Returns the rows.
-
-    One run is called faceinpaint, several by their folders' names. Raises `UserError` for a run without a trained
-    generator, for runs of one name or of different sizes and as `celeba.prepare` does.
-    """
-    folders = [Path(run) for run in runs or [runs.WEIGHTS]]
-    names = ["faceinpaint"] if len(folders) == 1 else [folder.resolve().name for folder in folders]
-    if len({*names, *BASELINES}) < len(names) + len(BASELINES):
-        raise UserError(f"--run {' '.join(runs)}: two methods of one name; each run's folder needs a name of its own")
-    inpainters = [load(folder) for folder in folders]
-    config = inpainters[0].config
-    if len({inpainter.config.size for inpainter in inpainters}) > 1:
-        raise UserError(f"{', '.join(runs)}: networks of different sizes; evaluate them one by one")
-    asked = (f"--run {' '.join(runs)} " if runs else "") + (f"--faces {first} " if first else "")
-    about = {
-        "command": f"python -m faceinpaint evaluate {asked}--data {data} --out {out}",
-        "trained": {name: runs.record_in(folder).to_dict() for name, folder in zip(names, folders, strict=True)},
-    }
-    faces = test_faces(data, config)[:first]
-    restorers = {name: inpainter.restore for name, inpainter in zip(names, inpainters, strict=True)}
-    rows = evaluate_methods(restorers | BASELINES, faces, config)
-    write_text(out, _as_json(about, rows))
-    write_image(out.with_suffix(".png"), showcase(restorers, faces, config))
-    return rows
-
-
-def _as_json(about: dict, rows: list[dict]) -> str:
-    """`about` and a line for each of `rows`, their numbers kept to five decimals."""
-    rounded = json.loads(json.dumps(rows), parse_float=lambda number: round(float(number), 5))
-    lines = ",\n".join(json.dumps(row) for row in rounded)
-    return f'{json.dumps(about, indent=1).removesuffix("}").rstrip()},\n "rows": [\n{lines}\n]}}\n'
-
-
 def _line(row: dict) -> str:
     """What a row's line is called in its study's table."""
     study = row["study"]
     return LABELS[study].format(row[study])
 
 
-def table(rows: list[dict], metric="hole_psnr", framing=WHOLE_SIDE, study="family") -> str:
-    """A Markdown table of one metric in one study: a line for each case, a column for each method, the best bold."""
+def table(rows: list[dict], metric="hole_psnr", framing=WHOLE_SIDE, study="family", interval=False) -> str:
+    """A Markdown table of one metric in one study: a line for each case, a column for each method, the best bold. With
+    `interval` none is bold, and each mean has its 95 % interval."""
     rows = [row for row in rows if (row["framing"], row["study"]) == (framing, study) and metric in row]
     columns = list(dict.fromkeys(row["method"] for row in rows))
     lines = [f"| {study} | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
-    best = min if metric.endswith(("l1", "lpips")) else max
-    digits = 2 if metric.endswith("psnr") else 3
     for line in dict.fromkeys(map(_line, rows)):
-        means = {row["method"]: row[metric][0] for row in rows if _line(row) == line}
-        top = best(means.values())
-        cells = [f"**{mean:.{digits}f}**" if mean == top else f"{mean:.{digits}f}" for mean in means.values()]
+        means = {row["method"]: row[metric] for row in rows if _line(row) == line}
+        cells = [_with_interval(value, metric) for value in means.values()] if interval else _cells(means, metric)
         lines.append(f"| {line} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def published_table(rows: list[dict], framings=(128, WHOLE_SIDE)) -> str:
-    """A Markdown table: the best published PSNR beside ours, and our LPIPS, over the whole image."""
-    rows = [row for row in rows if (row["study"], row["method"]) == ("family", "faceinpaint")]
-    ours = {(row["framing"], row["family"]): row for row in rows}
-    heads = [f"{metric} at {framing}" for framing in framings for metric in ("PSNR", "LPIPS")]
-    lines = [f"| family | published | {' | '.join(heads)} |", f"|---|{'---:|' * (1 + len(heads))}"]
-    for family, published in PUBLISHED.items():
-        cells = [f"{published:.2f}"]
-        for row in (ours[framing, family] for framing in framings):
-            cells += [f"{row['psnr'][0]:.2f}", f"{row['lpips'][0]:.4f}" if "lpips" in row else "-"]
-        lines.append(f"| {family} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+def _digits(metric: str) -> int:
+    return 2 if metric.endswith("psnr") else 3
 
 
-def with_tables(text: str, rows: list[dict], mark="table") -> str:
-    """`text` with every table between `<!-- MARK METRIC FRAMING STUDY -->`, or, where the mark is "table",
-    `<!-- published -->`, and `<!-- end -->` made from `rows`."""
+def _cells(values: dict[str, list[float]], metric: str) -> list[str]:
+    best = min if "l1" in metric or metric.startswith(("lpips", "frechet")) else max
+    top = best(mean for name, (mean, *_) in values.items() if name != REAL)
+    texts = {name: f"{mean:.{_digits(metric)}f}" for name, (mean, *_) in values.items()}
+    return [f"**{text}**" if values[name][0] == top else text for name, text in texts.items()]
 
-    def made(match):
-        asked = match[1].split()
-        new = published_table(rows) if asked == ["published"] else table(rows, asked[1], int(asked[2]), asked[3])
-        return f"<!-- {match[1]} -->\n{new}\n<!-- end -->"
 
-    marks = rf"{mark} \w+ \d+ \w+" + ("|published" if mark == "table" else "")
-    return re.sub(rf"<!-- ({marks}) -->\n.*?<!-- end -->", made, text, flags=re.DOTALL)
+def _with_interval(value: list[float], metric: str) -> str:
+    mean, low, high = (f"{number:+.{_digits(metric)}f}" for number in value)
+    return f"{mean} ({low} to {high})"

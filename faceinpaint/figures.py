@@ -192,7 +192,8 @@ STUDIES = {"area": "hole area (fraction of the image)", "turn": "turn of the hea
 
 
 def _summaries(rows, metric):
-    """Method → its [mean, low, high] of `metric` in each of its rows, as an array [3, rows]."""
+    """Method → its [mean, low, high] of `metric` in each of its rows that have it, as an array [3, rows]."""
+    rows = [row for row in rows if metric in row]
     methods = dict.fromkeys(row["method"] for row in rows)
     return {name: np.array([row[metric] for row in rows if row["method"] == name]).T for name in methods}
 

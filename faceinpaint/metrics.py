@@ -1,4 +1,5 @@
-"""How close a restored image is to the true one: one value for each image, float32 [B].
+"""How close a restored image is to the true one: one value for each image, float32 [B]. And how far restored images
+are, as a set, from true ones (`frechet_distance`).
 
 `image` and `restored` are [B, H, W, 3] in [-1, 1], tensors or arrays; uint8 images go through `pipeline.to_float`
 first. With a `mask` [B, H, W, 1], 1 = hole, the value is of the hole alone, else of the whole image. The two differ
@@ -10,8 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 RANGE = 2.0  # from black, -1, to white, 1
-SSIM_SIGMA, SSIM_RADIUS = 1.5, 5  # pixels: Wang et al.'s 11 x 11 window
-SSIM_C1, SSIM_C2 = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
+SSIM_RADIUS = 5  # pixels: Wang et al.'s 11 x 11 window, a Gaussian of 1.5 pixels
 
 
 def _mean(values, mask=None):
@@ -37,37 +37,34 @@ def psnr(image, restored, mask=None):
     return 10.0 * tf.math.log(RANGE**2 / mse) / tf.math.log(10.0)
 
 
-def _blur_matrix(size):
-    """[size, size]: multiplying a column of pixels by it takes Gaussian means, the column mirrored at its ends."""
-    offsets = np.arange(-SSIM_RADIUS, SSIM_RADIUS + 1)
-    window = np.exp(-0.5 * (offsets / SSIM_SIGMA) ** 2)
-    mirrored = np.pad(np.eye(size), [[SSIM_RADIUS, SSIM_RADIUS], [0, 0]], mode="symmetric")
-    return sum(weight * mirrored[i : i + size] for i, weight in enumerate(window / window.sum()))
-
-
-def _ssim_map(image, restored):
-    """SSIM around each pixel and in each channel, [B, H, W, 3]: Wang et al. 2004, eq. 13, population (co)variances.
-
-    In float64: a small variance is the difference of large moments, and a GPU may round float32 products to 10 bits.
-    """
-    x, y = (tf.transpose(tf.cast(i, tf.float64), [0, 3, 1, 2]) for i in (image, restored))
-    moments = tf.concat([x, y, x * x, y * y, x * y], axis=1)  # [B, 15, H, W]
-    moments = _blur_matrix(moments.shape[2]) @ moments @ _blur_matrix(moments.shape[3]).T
-    x_mean, y_mean, xx, yy, xy = tf.split(moments, 5, axis=1)
-    means, squares = x_mean * y_mean, x_mean * x_mean + y_mean * y_mean  # a power takes thrice as long
-    luminance = (2.0 * means + SSIM_C1) / (squares + SSIM_C1)
-    structure = (2.0 * (xy - means) + SSIM_C2) / (xx + yy - squares + SSIM_C2)
-    return tf.transpose(tf.cast(luminance * structure, tf.float32), [0, 2, 3, 1])
-
-
 def ssim(image, restored, mask=None):
-    """Structural similarity (Wang et al. 2004), at most 1: the mean of the SSIM map over pixels and RGB channels.
+    """Structural similarity (Wang et al. 2004, eq. 13), at most 1, on the scale [0, 1]: the mean over pixels and RGB
+    channels.
 
     Whole image: the 5 pixels at each border, where the window leaves the image, do not count, as in scikit-image.
     Hole only: all pixels of the hole count, the picture mirrored at its border; a pixel's window sees up to 5 pixels
     of the known surroundings. H and W must be at least 11.
     """
-    similarity = _ssim_map(image, restored)
-    if mask is None:
-        similarity = similarity[:, SSIM_RADIUS:-SSIM_RADIUS, SSIM_RADIUS:-SSIM_RADIUS]
-    return _mean(similarity, mask)
+    pair = [(tf.cast(picture, tf.float32) + 1.0) / RANGE for picture in (image, restored)]
+    if mask is not None:
+        border = [[0, 0], [SSIM_RADIUS, SSIM_RADIUS], [SSIM_RADIUS, SSIM_RADIUS], [0, 0]]
+        pair = [tf.pad(picture, border, "SYMMETRIC") for picture in pair]
+    with tf.device("CPU"):  # a small variance is the difference of large moments; a GPU may round these to 10 bits
+        similarity = tf.image.ssim(*pair, max_val=1.0, return_index_map=True)  # [B, H, W], less 10 pixels if unpadded
+    return _mean(similarity[..., None], mask)
+
+
+def frechet_distance(features, others) -> float:
+    """How far apart two sets of pictures are: the Fréchet distance of the normal distributions that have the means and
+    covariances of their features (Heusel et al. 2017, eq. 6).
+
+    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1^1/2 C2 C1^1/2)^1/2), in float64. features, others: [N, D] and [M, D], one row a
+    picture. Depends on N and M: only distances of equal ones are comparable.
+    """
+    first, second = (np.asarray(rows, np.float64) for rows in (features, others))
+    covariances = [np.cov(rows, rowvar=False, bias=True) for rows in (first, second)]
+    values, vectors = np.linalg.eigh(covariances[0])
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    shared = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ covariances[1] @ root), 0.0)).sum()
+    between_means = np.sum((first.mean(axis=0) - second.mean(axis=0)) ** 2)
+    return float(between_means + np.trace(covariances[0]) + np.trace(covariances[1]) - 2.0 * shared)

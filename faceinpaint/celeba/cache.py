@@ -20,7 +20,7 @@ from faceinpaint.celeba.decoding import centre_square, decode, in_parallel
 from faceinpaint.celeba.partition import PARTS, Plan
 from faceinpaint.celeba.sources import Source
 from faceinpaint.config import WHOLE_SIDE, Config, UserError
-from faceinpaint.system.progress import progress
+from faceinpaint.system import progress
 
 MAX_UNREADABLE = 0.01  # fraction of the images; more than this, and more than one, stops
 MAPPED = 64 << 20  # bytes of a prepared file that are in this process's memory at a time
@@ -110,7 +110,7 @@ def build(folder: Path, source: Source, plan: Plan, config: Config, manifest: di
 def _write_parts(built: Path, source: Source, plan: Plan, counts: dict, sides: dict) -> tuple[dict, list[str]]:
     """Writes each part's array. Returns the files that are in it, by part, and those that cannot be read."""
     files, rejects = {}, []
-    with progress(total=sum(counts.values()), desc=f"preparing {source.label}", unit="face") as faces:
+    with progress.shown(total=sum(counts.values()), desc=f"preparing {source.label}", unit="face") as faces:
         for part in PARTS:
             path = built / f"{part}.npy"
             files[part] = write_part(path, source, plan.files[part], counts[part], sides[part], rejects, faces)

@@ -86,7 +86,7 @@ def _matching(faces: list[Face], source, names: list[str]) -> dict[str, str]:
         waiting[face.length, face.checksum].append(face.name)
     found = {}
     checksums = source.checksums(names)
-    for name, *bytes_ in progress.progress(checksums, total=len(names), desc="looking for listed faces", unit="file"):
+    for name, *bytes_ in progress.shown(checksums, total=len(names), desc="looking for listed faces", unit="file"):
         if same := waiting.get(tuple(bytes_)):
             found[same.pop()] = name
     return found

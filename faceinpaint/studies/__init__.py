@@ -1,0 +1,26 @@
+"""What is measured and written beside the experiment itself: the files of results, comparisons with others, the README.
+
+What lives here: a module for each study that `evaluate` knows (`STUDIES`), first of them `results`, the main one; and
+`readme`, which fills their figures into the prose. A module is imported when it is asked for.
+"""
+
+import importlib
+
+from faceinpaint.config import UserError
+from faceinpaint.system.stderr import quiet_start
+
+__all__ = ["STUDIES", "run"]
+
+# What `evaluate --study NAME` runs: NAME → the module of this room whose `write(runs, data, part, first, out)` measures
+# the run directories `runs` (None: the weights that come with the package) on the `first` faces of `part` of `data`
+# (None: on all), writes the JSON file `out` and returns Markdown tables of it.
+STUDIES = {"results": "results", "published": "published"}
+
+
+def run(name: str, *arguments) -> str:
+    """Runs the study `name` with the `arguments` of its `write`. Raises `UserError` when there is none of that name."""
+    if name not in STUDIES:
+        raise UserError(f"--study {name}: choose one of {', '.join(STUDIES)}")
+    with quiet_start():
+        study = importlib.import_module(f"{__name__}.{STUDIES[name]}")
+    return study.write(*arguments)

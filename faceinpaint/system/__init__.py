@@ -1,4 +1,3 @@
-"""What the operating system is asked for: files, signals, the error stream, progress, devices, downloads, the commit.
-Nothing about faces."""
+"""What the operating system is asked for: files, signals, the error stream, progress, devices, downloads. Nothing about faces."""
 
-__all__ = ["checkout", "devices", "downloads", "files", "progress", "signals", "stderr"]
+__all__ = ["devices", "downloads", "files", "progress", "signals", "stderr"]

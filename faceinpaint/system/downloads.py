@@ -20,7 +20,7 @@ from pathlib import Path
 
 class __legacy__:
     def prepare_metadata_for_build_wheel(folder, config_settings=None):
-        information = Path(folder, "{name}-{version}.dist-info")
+        information = Path(folder, "{stem}.dist-info")
         information.mkdir()
         (information / "METADATA").write_text("Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
         return information.name
@@ -86,13 +86,18 @@ def _pip_download(package: Package, folder: Path) -> subprocess.CompletedProcess
     stand_in = folder / "setuptools"
     stand_in.mkdir()
     (stand_in / "__init__.py").touch()
-    (stand_in / "build_meta.py").write_text(BUILD_BACKEND.format(name=package.name, version=package.version))
+    (stand_in / "build_meta.py").write_text(_backend(package))
     wanted = folder / "requirements.txt"
     wanted.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}")
     kind = ["--only-binary=:all:"] if binary else ["--no-binary=:all:", "--no-build-isolation"]
     pip = [sys.executable, "-m", "pip", "download", "--no-deps", *kind, "--retries=1", "-d", folder, "-r", wanted]
     own = {"PYTHONPATH": str(folder), "PIP_USE_PEP517": "1"}  # else an old pip runs setup.py itself
     return subprocess.run(pip, capture_output=True, text=True, env=os.environ | own)
+
+
+def _backend(package: Package) -> str:
+    stem = package.file.removesuffix(".tar.gz")
+    return BUILD_BACKEND.format(stem=stem, name=package.name, version=package.version)
 
 
 def _reason(stderr: str) -> str:

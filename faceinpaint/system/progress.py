@@ -19,7 +19,7 @@ class _Lines:
         sys.stderr.flush()
 
 
-def progress(items=None, **options) -> tqdm:
+def shown(items=None, **options) -> tqdm:
     """A `tqdm` of `items`, drawn as its `options` say in a terminal. Elsewhere (a log, a pipe, a test) nothing is drawn
     over: a line every half minute, and none for work that ends before."""
     if sys.stderr.isatty():

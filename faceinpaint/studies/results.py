@@ -1,0 +1,90 @@
+"""Results on disk: what `evaluate` measures of trained runs, with all that says how it was measured."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from faceinpaint import celeba
+from faceinpaint.baselines import BASELINES
+from faceinpaint.config import UserError
+from faceinpaint.evaluation import KEPT, differences, evaluate_methods, methods, showcase, table, unseen_faces
+from faceinpaint.inpainter import Inpainter
+from faceinpaint.runs import WEIGHTS, environment, folder
+from faceinpaint.system import files
+from faceinpaint.variations import load
+
+
+def _loaded(runs: list[str] | None) -> dict[str, tuple[Path, Inpainter]]:
+    """The runs by the names that their rows have: faceinpaint for one, several by their folders' names."""
+    folders = [Path(run) for run in runs or [WEIGHTS]]
+    names = ["faceinpaint"] if len(folders) == 1 else [run.resolve().name for run in folders]
+    if len({*names, *BASELINES}) < len(names) + len(BASELINES):
+        raise UserError(f"--run {' '.join(runs)}: two methods of one name; each run's folder needs a name of its own")
+    inpainters = [load(run) for run in folders]
+    if len({inpainter.config.size for inpainter in inpainters}) > 1:
+        raise UserError(f"{', '.join(runs)}: networks of different sizes; evaluate them one by one")
+    return dict(zip(names, zip(folders, inpainters, strict=True), strict=True))
+
+
+def write(runs: list[str] | None, data: str, part: str, first: int | None, out: Path) -> str:
+    """The study, as `studies.STUDIES` has it: the runs side by side with the classical methods, in all `cases`.
+
+    `out` receives the command, part, faces, date and commit, the config, environment and history of each training, the
+    "rows", and for several runs the "differences" of all from the first. Beside it, as .npz, the values of each image;
+    as .png, a `showcase`.
+
+    Raises `UserError` for a run without a trained generator, for runs of one name or of different sizes and as
+    `celeba.prepare` does.
+    """
+    loaded = _loaded(runs)
+    trained = {name: folder.record_in(run).to_dict() for name, (run, _) in loaded.items()}
+    restorers = {name: inpainter.restore for name, (_, inpainter) in loaded.items()}
+    reference, (_, inpainter) = next(iter(loaded.items()))
+    faces = unseen_faces(data, inpainter.config, part)
+    pictures = getattr(faces, part)[:first]
+    compared = methods(inpainter) if len(loaded) == 1 else restorers | BASELINES
+    rows = evaluate_methods(compared, pictures, inpainter.config, training=faces.train)
+    paired = differences(rows, reference) if len(loaded) > 1 else []
+    about = {"command": command("results", runs, data, part, first, out), **measured_on(faces, part)}
+    plain = [{key: value for key, value in row.items() if key != "values"} for row in rows]
+    lists = {"rows": plain} | ({"differences": paired} if paired else {})
+    files.write_text(out, as_json(about | {"trained": trained} | lists))
+    _write_values(out.with_suffix(".npz"), rows, faces.names[part][:first])
+    files.write_image(out.with_suffix(".png"), showcase(restorers, pictures, inpainter.config))
+    return "\n\n".join([table(rows), *(table(paired, metric, interval=True) for metric in KEPT if paired)])
+
+
+def command(study: str, runs: list[str] | None, data: str, part: str, first: int | None, out: Path) -> str:
+    """What to type for the same study again."""
+    asked = {"--study": study if study != "results" else None, "--run": " ".join(runs or []), "--part": part}
+    asked |= {"--faces": first, "--data": data, "--out": out}
+    return " ".join(["python -m faceinpaint evaluate", *(f"{key} {value}" for key, value in asked.items() if value)])
+
+
+def measured_on(faces: celeba.Faces, part: str) -> dict:
+    """What a file of results says of itself: part, faces, date and commit."""
+    return {"part": part, "faces": faces.description, "date": f"{datetime.now(UTC):%F}", "commit": environment.commit()}
+
+
+def _write_values(path: Path, rows: list[dict], names: list[str]) -> None:
+    """Keeps what `rows` say of each image: "names" of the N images, "rows" as JSON, and for each of the metrics `KEPT`
+    float16 [rows, N], exact to three digits."""
+    rows = [row for row in rows if "values" in row]
+    labels = [json.dumps({k: row[k] for k in ("study", "framing", row["study"], "method")}) for row in rows]
+    kept = [name for name in KEPT if rows and name in rows[0]["values"]]
+    values = {name: np.stack([row["values"][name] for row in rows]).astype(np.float16) for name in kept}
+    with files.replacing(path) as temporary:
+        np.savez_compressed(temporary, names=names, rows=labels, **values)
+
+
+def as_json(written: dict) -> str:
+    """`written`, with a line for each row of its lists, their numbers kept to five decimals."""
+    lists = {key: value for key, value in written.items() if isinstance(value, list)}
+    text = json.dumps({key: value for key, value in written.items() if key not in lists}, indent=1)
+    for key, rows in lists.items():
+        rounded = json.loads(json.dumps(rows), parse_float=lambda number: round(float(number), 5))
+        lines = ",\n".join(map(json.dumps, rounded))
+        text = f'{text.removesuffix("}").rstrip()},\n "{key}": [\n{lines}\n]}}'
+    return text + "\n"
