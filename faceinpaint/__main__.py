@@ -175,8 +175,8 @@ def parser() -> argparse.ArgumentParser:
     program = argparse.ArgumentParser(
         PROGRAM,
         description="Repair damaged faces with a U-Net GAN.",
-        epilog=f"More: {PROGRAM} COMMAND --help. Downloads and prepared faces lie in the repository's folder data, or in "
-        "the folder that the environment variable FACEINPAINT_HOME names.",
+        epilog=f"More: {PROGRAM} COMMAND --help. Downloads and prepared faces lie in the repository's folder data, or "
+        "in the one that the environment variable FACEINPAINT_HOME names.",
     )
     commands = program.add_subparsers(title="commands", metavar="COMMAND")
 

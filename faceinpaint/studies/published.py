@@ -28,19 +28,26 @@ from faceinpaint.variations import load
 
 SOURCE = "https://github.com/rohitrango/Variational-Autoencoder-with-Arbitrary-Conditioning"
 SIZE = 64  # pixels
+
+
+def _box(top: int, bottom: int, left: int, right: int):
+    """The family of one rectangle: rows from `top` to before `bottom`, columns alike."""
+    return partial(rectangle, rows=(top, bottom - 1), columns=(left, right - 1))
+
+
 FILTERS = {"area": cv2.INTER_AREA, "bilinear": cv2.INTER_LINEAR}
 # PSNR in dB over the whole image. O1 to O6 are the masks of Generative Face Completion (Li et al. 2017), halved to 64
-# pixels, half-open rows and columns as in that repository; O2, the right half, looks mistyped there and is left out.
+# pixels, half-open rows and columns as there; O2, the right half, looks mistyped there and is left out.
 PUBLISHED = {
     "centre": (25.02, FAMILIES["centre"]),
     "pattern": (24.60, FAMILIES["pattern"]),
     "pixels": (24.93, FAMILIES["pixels"]),
     "half": (17.48, FAMILIES["half"]),
-    "O1": (27.59, partial(rectangle, rows=(26, 57), columns=(16, 35))),
-    "O3": (30.32, partial(rectangle, rows=(26, 36), columns=(14, 49))),
-    "O4": (31.38, partial(rectangle, rows=(26, 36), columns=(14, 33))),
-    "O5": (32.28, partial(rectangle, rows=(26, 36), columns=(30, 49))),
-    "O6": (28.20, partial(rectangle, rows=(43, 61), columns=(20, 43))),
+    "O1": (27.59, _box(26, 57, 16, 35)),
+    "O3": (30.32, _box(26, 36, 14, 49)),
+    "O4": (31.38, _box(26, 36, 14, 33)),
+    "O5": (32.28, _box(26, 36, 30, 49)),
+    "O6": (28.20, _box(43, 61, 20, 43)),
 }
 
 
