@@ -25,7 +25,7 @@ def prepare(args):
 
     Example: python -m faceinpaint prepare --data img_align_celeba.zip
     """
-    faceinpaint.prepare(args.data, at_size(preset("paper"), args.size), split=args.split)
+    faceinpaint.prepare(args.data, at_size(preset("paper"), args.size), None, args.split)
 
 
 def train(args):
@@ -58,10 +58,10 @@ def evaluate(args):
 
     Example: python -m faceinpaint evaluate --run runs/paper runs/noise_fill
     """
-    out = _writable(args.out or f"{args.study}.json")
-    from faceinpaint import studies
+    from faceinpaint.studies import run
 
-    print(studies.run(args.study, args.run, args.data, args.part, args.faces, out))
+    out = _writable(args.out or f"{args.study}.json")
+    print(run(args.study, args.run, args.data, args.part, args.faces, out))
 
 
 def restore(args):

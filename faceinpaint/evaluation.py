@@ -11,15 +11,15 @@ from functools import partial
 
 import numpy as np
 
-from faceinpaint import celeba, figures, lpips, metrics, pipeline
+from faceinpaint import figures, lpips, metrics, pipeline
 from faceinpaint.baselines import BASELINES
+from faceinpaint.celeba import Faces, prepare
 from faceinpaint.config import Config, UserError
 from faceinpaint.inpainter import Inpainter
 from faceinpaint.masks import FAMILIES, WHOLE_SIDE, centre
 from faceinpaint.system import progress
 
 METRICS = {"l1": metrics.l1, "psnr": metrics.psnr, "ssim": metrics.ssim}
-KEPT = ("hole_psnr", "hole_ssim", "lpips")  # of each image; whole L1 and PSNR follow from those in the hole
 SHOWN = ("eyes", "nose", "mouth", "boxes", "strokes_20_40", "centre", "half", "pixels")  # in `showcase`
 AREAS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # the paper's growing mask
 TURNS = (-45, -30, -15, 0, 15, 30, 45)  # degrees: the paper's further work
@@ -141,26 +141,12 @@ def evaluate(inpainter: Inpainter, data="auto", chosen=None, part="validation") 
     return evaluate_methods(methods(inpainter), getattr(faces, part), inpainter.config, chosen, faces.train)
 
 
-def unseen_faces(data, config: Config, part: str) -> celeba.Faces:
+def unseen_faces(data, config: Config, part: str) -> Faces:
     """The faces of `data`. Raises `UserError` when none is in `part`, and as `celeba.prepare`."""
-    prepared = celeba.prepare(data, config)
+    prepared = prepare(data, config)
     if not len(getattr(prepared, part)):
         raise UserError(f"{prepared.description}: no {part} face is there; add images")
     return prepared
-
-
-def differences(rows: list[dict], first: str) -> list[dict]:
-    """How the other methods differ from `first`, image by image: rows with each of the metrics `KEPT` as [mean, low,
-    high] of the other's value less the first's. An interval without 0 is a difference that other faces would show."""
-    compared = []
-    for begin in (row for row in rows if row["method"] == first):
-        labels = {key: begin[key] for key in ("study", "framing", begin["study"])}
-        for row in rows:
-            if row["method"] != first and "values" in row and labels.items() <= row.items():
-                paired = {name: row["values"][name] - begin["values"][name] for name in KEPT if name in row["values"]}
-                means = {name: mean_and_interval(value) for name, value in paired.items()}
-                compared.append({**labels, "method": f"{row['method']} - {first}", "n": row["n"], **means})
-    return compared
 
 
 def showcase(restorers: dict[str, Restore], faces, config: Config, seed=0):

@@ -70,6 +70,7 @@ def test_wrong_usage_exits_with_2(argv, capsys):
         (["evaluate", "--run", "runs/none"], "runs/none/generator.keras: no trained generator"),
         (["evaluate", "--out", "none/results.json"], "none/results.json: cannot be written"),
         (["evaluate", "--out", "."], ".: cannot be written"),
+        (["evaluate", "--study", "none"], "--study none: choose one of results, published"),
     ],
 )
 def test_refusals_are_one_line_and_leave_nothing(argv, part, capsys, tmp_path):
@@ -98,14 +99,17 @@ def test_train_passes_what_was_asked(replace_api):
     ]
 
 
-def test_evaluate_passes_what_was_asked_and_prints_a_table(monkeypatch, capsys, tmp_path):
-    row = {"study": "family", "framing": 178, "family": "nose", "hole_psnr": [20.0, 19.0, 21.0]}
-    rows = [row | {"method": "faceinpaint", "hole_psnr": [25.126, 24.0, 26.0]}, row | {"method": "telea"}]
+def test_evaluate_passes_what_was_asked_and_prints_a_table(monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr("faceinpaint.evaluation.write_evaluation", lambda *arguments: asked.append(arguments) or rows)
-    assert main(["evaluate", "--run", "there", "--data", "sample", "--out", "figures.json", "--faces", "9"]) == 0
-    assert asked == [(["there"], "sample", Path("figures.json"), 9)]
-    assert "| nose | **25.13** | 20.00 |" in capsys.readouterr().out
+    monkeypatch.setattr("faceinpaint.studies.run", lambda *arguments: asked.append(arguments) or "| a table |")
+    where = ["--run", "there", "here", "--data", "sample", "--out", "figures.json", "--faces", "9", "--part", "test"]
+    assert main(["evaluate", *where]) == 0
+    assert main(["evaluate", "--study", "published"]) == 0
+    assert asked == [
+        ("results", ["there", "here"], "sample", "test", 9, Path("figures.json")),
+        ("published", None, "auto", "validation", None, Path("published.json")),
+    ]
+    assert "| a table |" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,17 @@
-"""The tables: what is in them, and that they tell good from bad."""
+"""What is measured and how it is written down, and that the measures tell good from bad."""
 
-import importlib
 import json
 
 import cv2
 import numpy as np
 import pytest
 
-from faceinpaint import config
+from faceinpaint import config, evaluation, lpips
+from faceinpaint.baselines import BASELINES
 from faceinpaint.config import UserError
 from faceinpaint.inpainter import Inpainter
-
-evaluation = importlib.import_module("faceinpaint.evaluation")  # `faceinpaint.evaluate` is the function
+from faceinpaint.studies import results
+from faceinpaint.system import downloads
 
 SETTINGS = config.preset("smoke", precision="float32", size=32)
 METRICS = {f"{hole}{name}" for hole in ("", "hole_") for name in ("l1", "psnr", "ssim")}
@@ -45,7 +45,8 @@ def test_a_perfect_method_beats_a_bad_one(faces):
         "far": lambda *_: np.where(hole, 255 - images, images),
     }
     near, far = evaluation.measure(restorers, images, masks, family="centre", framing=178)
-    assert set(near) == {"family", "framing", "method", "n", "hole_area"} | METRICS
+    assert set(near) == {"family", "framing", "method", "n", "hole_area", "values"} | METRICS
+    assert {name: value.shape for name, value in near["values"].items()} == dict.fromkeys(METRICS, (12,))
     assert near["n"] == 12
     assert near["hole_area"] == pytest.approx(0.25)
     for name in ("psnr", "ssim", "hole_psnr", "hole_ssim"):
@@ -73,18 +74,26 @@ def test_images_without_a_value_are_left_out():
 @pytest.fixture
 def offline(tmp_path, monkeypatch):
     """No data folder of the user's is read, and LPIPS cannot be fetched."""
-    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path)
 
-    def refuse(folder):
+    def refuse(*_):
         raise UserError("LPIPS: its weights cannot be downloaded (offline)")
 
-    monkeypatch.setattr("faceinpaint.lpips._download", refuse)
+    monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path))
+    monkeypatch.setattr(downloads, "fetch", refuse)
+
+
+@pytest.fixture
+def perceptual(tmp_path, monkeypatch):
+    """Stand-ins for what LPIPS' weights give: the mean colour of a picture as its features."""
+    monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path))
+    monkeypatch.setattr(lpips, "load", lambda: lambda image, restored: np.full(len(image), 0.25))
+    monkeypatch.setattr(lpips, "load_features", lambda: lambda image: np.mean(image, axis=(1, 2)))
 
 
 def test_a_hole_grows_through_the_areas(inpainter, faces, offline):
     cases = evaluation.cases(families=(), areas=(0.05, 0.5), turns=())
     rows = evaluation.evaluate_methods(evaluation.methods(inpainter), faces[:2], SETTINGS, cases)
-    assert {row["method"] for row in rows} == {"faceinpaint", "mean", "telea", "navier_stokes", "symmetric_crop"}
+    assert {row["method"] for row in rows} == {"faceinpaint", "without_mirror", *BASELINES}
     assert [row["hole_area"] for row in rows if row["method"] == "telea"] == pytest.approx([0.05, 0.5], abs=0.03)
     assert "| 5% |" in evaluation.table(rows, study="area")
 
@@ -104,18 +113,88 @@ def test_heads_are_turned(inpainter, offline):
 def test_evaluate_gives_a_row_for_each_case_and_method(inpainter, face_archive, offline, capsys):
     cases = evaluation.cases(families=("half", "nose"), areas=(0.1,), turns=(15,))
     rows = evaluation.evaluate(inpainter, str(face_archive), cases)
-    assert len(rows) == (2 * 2 + 1 + 1) * 5
-    assert {row["n"] for row in rows} == {SETTINGS.test_images}
+    assert len(rows) == (2 * 2 + 1 + 1) * 6
+    assert {row["n"] for row in rows} == {SETTINGS.validation_images}
     assert all(np.isfinite(row[name]).all() for row in rows for name in METRICS)
     assert "lpips" not in rows[0]
     assert "evaluating without LPIPS" in capsys.readouterr().out
 
 
-def test_lpips_is_measured_where_its_weights_are(inpainter, faces, monkeypatch):
-    monkeypatch.setattr("faceinpaint.lpips.load", lambda: lambda image, restored: np.full(len(image), 0.25))
+def test_validation_faces_are_measured_unless_others_are_asked_for(inpainter, face_archive, offline, monkeypatch):
+    seen = []
+    monkeypatch.setattr(evaluation, "evaluate_methods", lambda methods, faces, *_: seen.append(faces) or [])
+    prepared = evaluation.unseen_faces(str(face_archive), SETTINGS, "validation")
+    evaluation.evaluate(inpainter, str(face_archive))
+    evaluation.evaluate(inpainter, str(face_archive), part="test")
+    assert np.array_equal(seen[0], prepared.validation)
+    assert np.array_equal(seen[1], prepared.test)
+    assert not np.array_equal(*seen)
+
+
+def test_no_face_of_a_part_is_said(face_archive, offline):
+    none = config.preset("smoke", test_images=0)
+    with pytest.raises(UserError, match="no test face is there; add images"):
+        evaluation.unseen_faces(str(face_archive), none, "test")
+
+
+def test_the_mirror_average_has_a_column_without_it(inpainter, faces):
+    images, masks = evaluation.damaged_examples(faces[:2], SETTINGS, "half")
+    restored = {name: restore(images, masks) for name, restore in evaluation.methods(inpainter).items()}
+    single = inpainter.restore(images, masks, self_ensemble=False)
+    assert np.array_equal(restored["without_mirror"], single)
+    assert not np.array_equal(restored["faceinpaint"], single)
+
+
+def test_lpips_is_measured_where_its_weights_are(inpainter, faces, perceptual):
     rows = evaluation.evaluate_methods(evaluation.methods(inpainter), faces[:2], SETTINGS, evaluation.cases()[:1])
     assert {tuple(row["lpips"]) for row in rows} == {(0.25, 0.25, 0.25)}
     assert "0.250" in evaluation.table(rows, "lpips")
+
+
+def test_realism_is_measured_beside_as_many_real_faces(faces, perceptual):
+    """The methods here give back the original, or its negative."""
+    training = np.concatenate([faces, 255 - faces])
+    methods = {"same": lambda images, masks: images, "negative": lambda images, masks: 255 - images}
+    cases = evaluation.cases(families=("half",), areas=(0.1,), turns=())
+    rows = evaluation.evaluate_methods(methods, faces, SETTINGS, cases, training)
+    distance = {
+        (row["framing"], row["method"]): row["frechet_alexnet_12"][0] for row in rows if row["study"] == "family"
+    }
+    assert set(distance) == {(f, m) for f in (178, 128) for m in ("same", "negative", evaluation.REAL)}
+    assert distance[178, "same"] == pytest.approx(0, abs=1e-5)
+    assert distance[178, "negative"] > distance[178, evaluation.REAL] > 0
+    assert not [row for row in rows if row["study"] == "area" and "frechet_alexnet_12" in row]
+    assert f"**{distance[178, 'same']:.3f}**" in evaluation.table(rows, "frechet_alexnet_12")
+    few = evaluation.evaluate_methods(methods, faces, SETTINGS, cases, training[:5])  # of another N: not comparable
+    assert {row["method"] for row in few} == {"same", "negative"}
+
+
+def test_the_real_faces_are_never_the_best_method():
+    row = {"study": "family", "framing": 178, "family": "nose"}
+    rows = [
+        row | {"method": name, "frechet_alexnet_9": [value]} for name, value in (("a", 2.0), (evaluation.REAL, 1.0))
+    ]
+    assert "| nose | **2.000** | 1.000 |" in evaluation.table(rows, "frechet_alexnet_9")
+
+
+def test_differences_are_paired():
+    """Two methods that differ by half a decibel on every face, however much the faces differ from one another."""
+    values = np.random.default_rng(0).normal(20, 5, 50)
+    row = {"study": "family", "framing": 178, "family": "nose", "n": 50}
+    rows = [
+        row | {"method": name, "values": {"hole_psnr": values + more, "hole_l1": values}}
+        for name, more in (("first", 0.0), ("better", 0.5))
+    ]
+    rows += [other | {"framing": 128} for other in rows] + [row | {"method": evaluation.REAL}]
+    compared = results.differences(rows, "first")
+    assert [(each["framing"], each["method"]) for each in compared] == [
+        (178, "better - first"),
+        (128, "better - first"),
+    ]
+    assert compared[0]["hole_psnr"] == pytest.approx([0.5, 0.5, 0.5])
+    assert set(compared[0]) == {"study", "framing", "family", "method", "n", "hole_psnr"}
+    printed = evaluation.table(compared, interval=True)
+    assert printed.splitlines()[-1] == "| nose | +0.50 (+0.50 to +0.50) |"
 
 
 def test_table_marks_the_best():
@@ -145,65 +224,74 @@ def _run_directory(folder, inpainter):
     return str(folder)
 
 
-def test_an_evaluation_is_written_with_its_provenance(inpainter, face_archive, tmp_path, monkeypatch, offline):
+@pytest.fixture
+def one_case(monkeypatch):
+    chosen = evaluation.cases(families=("half",), areas=(), turns=())[:1]
+    monkeypatch.setattr(evaluation, "cases", lambda: chosen)
     monkeypatch.setattr(evaluation, "SHOWN", ("nose", "half"))
-    monkeypatch.setattr(evaluation, "evaluate_methods", lambda *_: [{"family": "nose", "psnr": [1.23456789, 0, 2]}])
+
+
+def test_an_evaluation_is_written_with_its_provenance(inpainter, face_archive, tmp_path, offline, one_case):
     run, out, data = _run_directory(tmp_path / "run", inpainter), tmp_path / "results.json", str(face_archive)
     environment = tmp_path / "run" / "environment.json"
     environment.write_text("{")
     with pytest.raises(UserError, match=r"environment.json: cannot be read"):  # before the work, not after it
-        evaluation.write_evaluation([run], data, out)
+        results.write([run], data, "validation", None, out)
     assert not out.exists()
     environment.write_text('{"commit": "abc"}')
-    evaluation.write_evaluation([run], data, out)
+    printed = results.write([run], data, "validation", 5, out)
     written = json.loads(out.read_text())
-    assert written["rows"] == [{"family": "nose", "psnr": [1.23457, 0, 2]}]
     trained = written["trained"]["faceinpaint"]
     assert trained["config"]["size"] == 32
     assert trained["environment"] == {"commit": "abc"}
     assert trained["history"] == [{"epoch": 1}]
-    assert written["command"] == f"python -m faceinpaint evaluate --run {run} --data {data} --out {out}"
+    where = f"--part validation --faces 5 --data {data} --out {out}"
+    assert written["command"] == f"python -m faceinpaint evaluate --run {run} {where}"
+    assert written["part"] == "validation"
+    assert written["faces"] == f"{data}: 48 training, 8 validation and 8 test images"
+    assert set(written) >= {"date", "commit"}
+    assert printed == evaluation.table(written["rows"])
+    assert "values" not in written["rows"][0]
     assert cv2.imread(str(out.with_suffix(".png"))).shape == (26 + 3 * 130, 3 * 130, 3)
 
 
-def test_runs_are_compared_under_their_names(inpainter, face_archive, tmp_path, monkeypatch, offline):
-    cases = evaluation.cases(families=("half",), areas=(), turns=())[:1]
-    monkeypatch.setattr(evaluation, "cases", lambda: cases)
+def test_the_values_of_each_image_are_kept(inpainter, face_archive, face_files, tmp_path, offline, one_case):
+    run, out = _run_directory(tmp_path / "run", inpainter), tmp_path / "results.json"
+    results.write([run], str(face_archive), "test", 5, out)
+    rows = json.loads(out.read_text())["rows"]
+    with np.load(out.with_suffix(".npz")) as kept:
+        assert set(kept) == {"names", "rows", "hole_psnr", "hole_ssim"}
+        assert kept["names"].tolist() == list(face_files)[68:73]
+        assert [json.loads(label)["method"] for label in kept["rows"]] == [row["method"] for row in rows]
+        for row, psnr in zip(rows, kept["hole_psnr"], strict=True):
+            assert psnr.shape == (5,)
+            assert psnr.astype(float).mean() == pytest.approx(row["hole_psnr"][0], abs=0.01)
+
+
+def test_numbers_are_written_to_five_decimals():
+    text = results.as_json({"about": "all", "rows": [{"a": 1.23456789}, {"a": 2}], "differences": []})
+    assert json.loads(text) == {"about": "all", "rows": [{"a": 1.23457}, {"a": 2}], "differences": []}
+    assert '{"a": 1.23457},\n{"a": 2}' in text
+
+
+def test_runs_are_compared_under_their_names_and_image_by_image(inpainter, face_archive, tmp_path, offline, one_case):
     runs = [_run_directory(tmp_path / name, inpainter) for name in ("paper", "noise_fill")]
-    rows = evaluation.write_evaluation(runs, str(face_archive), tmp_path / "two.json", first=1)
-    assert [row["method"] for row in rows][:3] == ["paper", "noise_fill", "mean"]
-    assert [row["n"] for row in rows][:3] == [1, 1, 1]
-    assert rows[0]["hole_psnr"] == rows[1]["hole_psnr"]
+    printed = results.write(runs, str(face_archive), "validation", 2, tmp_path / "two.json")
     written = json.loads((tmp_path / "two.json").read_text())
+    rows = written["rows"]
+    assert [row["method"] for row in rows][:3] == ["paper", "noise_fill", "mean"]
+    assert [row["n"] for row in rows][:3] == [2, 2, 2]
+    assert rows[0]["hole_psnr"] == rows[1]["hole_psnr"]
     assert set(written["trained"]) == {"paper", "noise_fill"}
-    assert f"--run {' '.join(runs)} --faces 1 --data" in written["command"]
+    assert f"--run {' '.join(runs)} --part validation --faces 2 --data" in written["command"]
+    paired = {row["method"]: row["hole_psnr"] for row in written["differences"]}
+    assert paired["noise_fill - paper"] == [0, 0, 0]
+    mean = next(row for row in rows if row["method"] == "mean")["hole_psnr"][0]
+    assert paired["mean - paper"][0] == pytest.approx(mean - rows[0]["hole_psnr"][0], abs=1e-4)
+    assert "| half | +0.00 (+0.00 to +0.00) |" in printed
 
 
 @pytest.mark.parametrize("names", [("a/paper", "b/paper"), ("a/paper", "telea")])
 def test_methods_of_one_name_are_refused(names, tmp_path):
     with pytest.raises(UserError, match="two methods of one name"):
-        evaluation.write_evaluation([str(tmp_path / name) for name in names], "auto", tmp_path / "out.json")
-
-
-def test_tables_in_a_text_are_made_anew():
-    rows = [{"study": "family", "framing": 178, "family": "nose", "method": "a", "psnr": [20.0, 0, 0]}]
-    text = "before\n<!-- table psnr 178 family -->\nold\n<!-- end -->\nafter\n"
-    made = evaluation.with_tables(text, rows)
-    assert made == text.replace("old", evaluation.table(rows, "psnr"))
-    assert evaluation.with_tables(made, rows) == made
-    assert evaluation.with_tables(made, [], mark="variations") == made
-    other = text.replace("table", "variations")
-    assert evaluation.with_tables(other, rows) == other
-    assert evaluation.with_tables(other, rows, mark="variations") == made.replace("table", "variations")
-
-
-def test_the_published_figures_stand_beside_ours():
-    rows = [
-        {"study": "family", "framing": framing, "family": family, "method": method}
-        | {"psnr": [30.0 + framing / 1000], "lpips": [0.02]}
-        for framing in (178, 128) for family in evaluation.PUBLISHED for method in ("faceinpaint", "telea")
-    ]  # fmt: skip
-    rows.append(rows[0] | {"study": "turn", "turn": 30, "psnr": [20.0]})
-    text = evaluation.with_tables("<!-- published -->\nold\n<!-- end -->", rows)
-    assert "| centre | 25.02 | 30.13 | 0.0200 | 30.18 | 0.0200 |" in text
-    assert len(text.splitlines()) == 4 + len(evaluation.PUBLISHED)
+        results.write([str(tmp_path / name) for name in names], "auto", "test", None, tmp_path / "out.json")

@@ -19,13 +19,13 @@ evaluation = importlib.import_module("faceinpaint.evaluation")  # `faceinpaint.e
 def _small(tmp_path_factory, monkeypatch):
     """Two tables instead of all of them; nothing is fetched."""
 
-    def refuse(folder):
+    def refuse(*_):
         raise UserError("LPIPS: its weights cannot be downloaded (offline)")
 
     cases = evaluation.cases(families=("half",), areas=(), turns=())
     monkeypatch.setattr(evaluation, "cases", lambda: cases)
-    monkeypatch.setattr("faceinpaint.lpips._download", refuse)
-    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path_factory.getbasetemp() / "sizes")
+    monkeypatch.setattr("faceinpaint.system.downloads.fetch", refuse)
+    monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path_factory.getbasetemp() / "sizes"))
 
 
 @pytest.mark.parametrize("size", [96, 128, 256])

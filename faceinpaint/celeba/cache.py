@@ -173,7 +173,7 @@ def _let_go(rows: np.memmap, done: int):
         rows.base.madvise(mmap.MADV_DONTNEED)
 
 
-def _decode_into(rows: np.ndarray, first: int, source: Source, names: list[str], progress: tqdm) -> set[str]:
+def _decode_into(rows: np.ndarray, first: int, source: Source, names: list[str], bar: tqdm) -> set[str]:
     """Decodes `names` into `rows` from `first` on. Returns the names of those that cannot be read."""
     row_of = {name: row for row, name in enumerate(names, first)}
 
@@ -187,12 +187,12 @@ def _decode_into(rows: np.ndarray, first: int, source: Source, names: list[str],
     unreadable = set()
     for done, failed in enumerate(in_parallel(decode_one, source.read(names)), start=1):
         unreadable |= {failed} - {None}
-        progress.update(failed is None)
+        bar.update(failed is None)
         _let_go(rows, done)
     return unreadable
 
 
-def _fill(rows: np.ndarray, source: Source, names: list[str], rejects: list[str], progress: tqdm) -> list[str]:
+def _fill(rows: np.ndarray, source: Source, names: list[str], rejects: list[str], bar: tqdm) -> list[str]:
     """Fills `rows` with the first of `names` that can be read, in their order, and returns them.
 
     The others are added to `rejects`: the images after them close up, and later ones take the places left free.
@@ -200,7 +200,7 @@ def _fill(rows: np.ndarray, source: Source, names: list[str], rejects: list[str]
     kept: list[str] = []
     waiting = iter(names)
     while batch := list(islice(waiting, len(rows) - len(kept))):
-        unreadable = _decode_into(rows, len(kept), source, batch, progress)
+        unreadable = _decode_into(rows, len(kept), source, batch, bar)
         for row, name in enumerate(batch, len(kept)):
             if name in unreadable:
                 rejects.append(name)
@@ -209,7 +209,7 @@ def _fill(rows: np.ndarray, source: Source, names: list[str], rejects: list[str]
                 rows[len(kept)] = rows[row]
             kept.append(name)
             _let_go(rows, len(kept))
-        if _too_many(rejects, progress.total):
+        if _too_many(rejects, bar.total):
             break
     return kept
 
@@ -229,11 +229,11 @@ def _shorten(path: Path, shape: tuple[int, ...]):
         file.truncate(file.tell() + math.prod(shape))
 
 
-def write_part(path: Path, source: Source, names: list[str], count: int, side: int, rejects, progress) -> list[str]:
+def write_part(path: Path, source: Source, names: list[str], count: int, side: int, rejects, bar) -> list[str]:
     """Writes the first `count` readable of `names` to the .npy file `path`. Returns their names."""
     rows = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(min(count, len(names)), side, side, 3))
     _reserve(path)
-    kept = _fill(rows, source, names, rejects, progress)
+    kept = _fill(rows, source, names, rejects, bar)
     rows.flush()
     if len(kept) < len(rows):
         _shorten(path, (len(kept), *rows.shape[1:]))

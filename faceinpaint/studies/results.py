@@ -9,11 +9,13 @@ import numpy as np
 from faceinpaint import celeba
 from faceinpaint.baselines import BASELINES
 from faceinpaint.config import UserError
-from faceinpaint.evaluation import KEPT, differences, evaluate_methods, methods, showcase, table, unseen_faces
+from faceinpaint.evaluation import evaluate_methods, mean_and_interval, methods, showcase, table, unseen_faces
 from faceinpaint.inpainter import Inpainter
 from faceinpaint.runs import WEIGHTS, environment, folder
 from faceinpaint.system import files
 from faceinpaint.variations import load
+
+KEPT = ("hole_psnr", "hole_ssim", "lpips")  # of each image; whole L1 and PSNR follow from those in the hole
 
 
 def _loaded(runs: list[str] | None) -> dict[str, tuple[Path, Inpainter]]:
@@ -61,6 +63,20 @@ def command(study: str, runs: list[str] | None, data: str, part: str, first: int
     asked = {"--study": study if study != "results" else None, "--run": " ".join(runs or []), "--part": part}
     asked |= {"--faces": first, "--data": data, "--out": out}
     return " ".join(["python -m faceinpaint evaluate", *(f"{key} {value}" for key, value in asked.items() if value)])
+
+
+def differences(rows: list[dict], first: str) -> list[dict]:
+    """How the other methods differ from `first`, image by image: rows with each of the metrics `KEPT` as [mean, low,
+    high] of the other's value less the first's. An interval without 0 is a difference that other faces would show."""
+    compared = []
+    for begin in (row for row in rows if row["method"] == first):
+        labels = {key: begin[key] for key in ("study", "framing", begin["study"])}
+        for row in rows:
+            if row["method"] != first and "values" in row and labels.items() <= row.items():
+                paired = {name: row["values"][name] - begin["values"][name] for name in KEPT if name in row["values"]}
+                means = {name: mean_and_interval(value) for name, value in paired.items()}
+                compared.append({**labels, "method": f"{row['method']} - {first}", "n": row["n"], **means})
+    return compared
 
 
 def measured_on(faces: celeba.Faces, part: str) -> dict:
