@@ -47,8 +47,13 @@ train: $(VENV)  ## train on DATA into RUN, going on where an earlier run stopped
 test: $(VENV)  ## run the tests; they need no data
 	$(PY) -m pytest
 
-evaluate: $(VENV)  ## measure RUN, or the weights that come with it, on the test faces of DATA, into results.json
-	$(PY) -m faceinpaint evaluate --data $(call quoted,$(DATA)) $(if $(ASKED)$(wildcard $(RUN)),--run $(call quoted,$(RUN)))
+# A run by the validation faces, on which choices are made. The weights that come with the package by the test faces.
+MEASURED = $(if $(ASKED)$(wildcard $(RUN)),--run $(call quoted,$(RUN)),--part test)
+evaluate: $(VENV)  ## measure RUN, or the weights that come with the package, on unseen faces of DATA, into results.json
+	$(PY) -m faceinpaint evaluate --data $(call quoted,$(DATA)) $(MEASURED)
+
+readme: $(VENV)  ## fill the measured figures into README, model card and notebooks, and make their pictures anew
+	$(PY) -m faceinpaint.studies.readme
 
 # As the paper's claims want it: the same faces, epochs and seeds for all. What notebook 3 shows was made by it.
 VARIATIONS = paper noise_fill mean_fill constant_fill bce_only coarse_to_fine rotated

@@ -240,22 +240,6 @@ def test_functions_are_short():
     assert lengths["faceinpaint/inpainter.py:train_step"] <= 30
 
 
-def test_the_readme_shows_the_results_as_measured():
-    from faceinpaint.bench import report
-    from faceinpaint.evaluation import with_tables
-
-    readme = (ROOT / "README.md").read_text()
-    results, compared, speed = (
-        json.loads((ROOT / f"notebooks/{name}.json").read_text()) for name in ("results", "variations", "bench")
-    )
-    marked = re.findall(r"<!-- (?:table|published|variations)", readme)
-    assert len(marked) == readme.count("<!-- end -->") >= 3
-    assert with_tables(readme, results["rows"]) == readme, "make the tables anew: faceinpaint.evaluate.with_tables"
-    rows = [row for row in compared["rows"] if row["method"] in compared["trained"]]
-    assert with_tables(readme, rows, mark="variations") == readme, "make the tables of the variations anew"
-    assert report(speed) in readme, "put the table of make bench in anew"
-
-
 def test_no_family_is_repaired_better_by_a_classical_method():
     from faceinpaint.baselines import BASELINES
     from faceinpaint.masks import FAMILIES

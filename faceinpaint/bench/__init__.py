@@ -13,8 +13,11 @@ from faceinpaint.bench.restoring import faces, painting, starting
 from faceinpaint.bench.training import ceilings, growth, step, systems, train_some
 from faceinpaint.config import Config
 from faceinpaint.inpainter import Inpainter
+from faceinpaint.studies.readme import bench_table as report
 from faceinpaint.system import devices
 from faceinpaint.system.files import write_text
+
+__all__ = ["PARTS", "bench", "memory", "ratios", "report", "write_bench"]
 
 
 def _restore_one(config: Config, inpainter: Inpainter):
@@ -83,14 +86,3 @@ def write_bench(config: Config, out: Path) -> list[dict]:
     rows = bench(config)
     write_text(out, "[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
     return rows
-
-
-def report(rows: list[dict]) -> str:
-    """The rows as a Markdown table."""
-    lines = ["| | median | lowest to highest | |", "|---|---:|---:|---|"]
-    for entry in rows:
-        median, lowest, highest = (f"{entry[key]:,.4g}" if entry[key] < 1000 else f"{entry[key]:,.0f}"
-                                   for key in ("median", "lowest", "highest"))  # fmt: skip
-        spread = "" if lowest == highest else f"{lowest} to {highest}"
-        lines.append(f"| {entry['name']} | {median} | {spread} | {entry['unit']} |")
-    return "\n".join(lines)

@@ -24,4 +24,5 @@ def shown(items=None, **options) -> tqdm:
     over: a line every half minute, and none for work that ends before."""
     if sys.stderr.isatty():
         return tqdm(items, **options)
-    return tqdm(items, **options, file=_Lines(), mininterval=SECONDS, delay=SECONDS, ascii=True, bar_format=LINE)
+    often = {"mininterval": SECONDS, "maxinterval": SECONDS, "delay": SECONDS}
+    return tqdm(items, **options, **often, file=_Lines(), ascii=True, bar_format=LINE)
