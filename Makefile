@@ -21,7 +21,7 @@ WHAT = --data $(call quoted,$(DATA)) --run $(call quoted,$(RUN))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help train test evaluate variations restore paint notebooks lab bench lint clean
+.PHONY: help train test evaluate readme variations restore paint notebooks lab bench lint clean
 
 help:  ## this page
 	@echo 'Repair damaged faces with a U-Net GAN. Two commands for a fresh machine: make train, make test.'

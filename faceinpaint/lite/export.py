@@ -1,5 +1,6 @@
 """Exports a trained generator to LiteRT: one file, `generator.tflite`, that `lite` runs without TensorFlow."""
 
+import json
 import logging
 import tempfile
 import zipfile
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from faceinpaint.config import Config
+from faceinpaint.config import RETIRED, Config
 from faceinpaint.fills import FILLS
 from faceinpaint.inpainter import Inpainter, composite
 from faceinpaint.runs.folder import EXPORTED, WEIGHTS, record_in
@@ -103,11 +104,14 @@ def publish(run: str | Path, folder: str | Path = WEIGHTS):
     """Makes of the run directory `run` the weights that come with the package, or a `folder` like them.
 
     Config, environment and history of the run are copied. The averaged generator is written for Keras and for LiteRT,
-    its weights rounded to float16. Of `folder` itself it makes the same anew, in the form of today's code.
+    its weights rounded to float16. Of `folder` itself it makes the same anew, in the form of today's code; the settings
+    that are retired since stand under "retired" in the environment.
     Raises `UserError` for a run without a trained generator.
     """
     run, folder = Path(run), Path(folder)
     inpainter, record = load(run), record_in(run)
+    retired = {key: value for key, value in json.loads((run / "config.json").read_text()).items() if key in RETIRED}
+    record.environment |= {"retired": retired} if retired else {}
     folder.mkdir(parents=True, exist_ok=True)
     halve(inpainter)
     _save_small(inpainter, folder / "generator.keras")
