@@ -53,7 +53,7 @@ evaluate: $(VENV)  ## measure RUN, or the weights that come with the package, on
 	$(PY) -m faceinpaint evaluate --data $(call quoted,$(DATA)) $(MEASURED)
 
 readme: $(VENV)  ## fill the measured figures into README, model card and notebooks, and make their pictures anew
-	$(PY) -m faceinpaint.studies.readme
+	$(PY) -m faceinpaint.studies
 
 # As the paper's claims want it: the same faces, epochs and seeds for all. What notebook 3 shows was made by it.
 VARIATIONS = paper noise_fill mean_fill constant_fill bce_only coarse_to_fine rotated

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from faceinpaint import figures, lpips, metrics, pipeline
+from faceinpaint import lpips, metrics, pipeline
 from faceinpaint.baselines import BASELINES
 from faceinpaint.celeba import Faces, prepare
 from faceinpaint.config import Config, UserError
@@ -20,7 +20,6 @@ from faceinpaint.masks import FAMILIES, WHOLE_SIDE, centre
 from faceinpaint.system import progress
 
 METRICS = {"l1": metrics.l1, "psnr": metrics.psnr, "ssim": metrics.ssim}
-SHOWN = ("eyes", "nose", "mouth", "boxes", "strokes_20_40", "centre", "half", "pixels")  # in `showcase`
 AREAS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # the paper's growing mask
 TURNS = (-45, -30, -15, 0, 15, 30, 45)  # degrees: the paper's further work
 LABELS = {"family": "{}", "area": "{:.0%}", "turn": "{:+d}°"}  # what the lines of each study's table are called
@@ -147,17 +146,6 @@ def unseen_faces(data, config: Config, part: str) -> Faces:
     if not len(getattr(prepared, part)):
         raise UserError(f"{prepared.description}: no {part} face is there; add images")
     return prepared
-
-
-def showcase(restorers: dict[str, Restore], faces, config: Config, seed=0):
-    """Faces drawn by `seed`, not picked, each with another kind of damage: damaged, restored by each of `restorers`
-    and original below one another. faces: uint8 [N, S, S, 3] → uint8 [height, width, 3]."""
-    drawn = np.random.default_rng(seed).choice(len(faces), min(len(SHOWN), len(faces)), replace=False)
-    examples = [damaged_examples(faces[[i]], config, name) for i, name in zip(drawn, SHOWN, strict=False)]
-    images, masks = (np.concatenate(stage) for stage in zip(*examples, strict=True))
-    restored = {name: restore(images, masks) for name, restore in restorers.items()}
-    rows = {"damaged": figures.damaged(images, masks)} | restored | {"original": images}
-    return figures.tiles(list(rows.values()), SHOWN[: len(images)], list(rows))
 
 
 def _line(row: dict) -> str:

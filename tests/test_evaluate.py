@@ -228,7 +228,7 @@ def _run_directory(folder, inpainter):
 def one_case(monkeypatch):
     chosen = evaluation.cases(families=("half",), areas=(), turns=())[:1]
     monkeypatch.setattr(evaluation, "cases", lambda: chosen)
-    monkeypatch.setattr(evaluation, "SHOWN", ("nose", "half"))
+    monkeypatch.setattr(results, "SHOWN", ("nose", "half"))
 
 
 def test_an_evaluation_is_written_with_its_provenance(inpainter, face_archive, tmp_path, offline, one_case):

@@ -23,15 +23,15 @@ and places, joined by dots; [KEY=VALUE&KEY=VALUE] takes the items of a list that
 import json
 import re
 import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from faceinpaint import figures
 from faceinpaint.celeba import shown_faces
 from faceinpaint.config import UserError
-from faceinpaint.evaluation import showcase, table
+from faceinpaint.evaluation import table
 from faceinpaint.studies import published
+from faceinpaint.studies.results import showcase
 from faceinpaint.system import files
 from faceinpaint.variations import load
 
@@ -200,10 +200,3 @@ def main() -> None:
     for name, make in PICTURES.items():
         problem = make(ROOT / "notebooks/figures" / name)
         print(f"notebooks/figures/{name}: {f'left as it is: {problem}' if problem else 'made anew'}")
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"faceinpaint: {error}")

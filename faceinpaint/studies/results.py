@@ -6,16 +6,26 @@ from pathlib import Path
 
 import numpy as np
 
-from faceinpaint import celeba
+from faceinpaint import figures
 from faceinpaint.baselines import BASELINES
-from faceinpaint.config import UserError
-from faceinpaint.evaluation import evaluate_methods, mean_and_interval, methods, showcase, table, unseen_faces
+from faceinpaint.celeba import Faces
+from faceinpaint.config import Config, UserError
+from faceinpaint.evaluation import (
+    Restore,
+    damaged_examples,
+    evaluate_methods,
+    mean_and_interval,
+    methods,
+    table,
+    unseen_faces,
+)
 from faceinpaint.inpainter import Inpainter
 from faceinpaint.runs import WEIGHTS, environment, folder
 from faceinpaint.system import files
 from faceinpaint.variations import load
 
 KEPT = ("hole_psnr", "hole_ssim", "lpips")  # of each image; whole L1 and PSNR follow from those in the hole
+SHOWN = ("eyes", "nose", "mouth", "boxes", "strokes_20_40", "centre", "half", "pixels")  # in `showcase`
 
 
 def _loaded(runs: list[str] | None) -> dict[str, tuple[Path, Inpainter]]:
@@ -79,7 +89,18 @@ def differences(rows: list[dict], first: str) -> list[dict]:
     return compared
 
 
-def measured_on(faces: celeba.Faces, part: str) -> dict:
+def showcase(restorers: dict[str, Restore], faces, config: Config, seed=0):
+    """Faces drawn by `seed`, not picked, each with another kind of damage: damaged, restored by each of `restorers`
+    and original below one another. faces: uint8 [N, S, S, 3] → uint8 [height, width, 3]."""
+    drawn = np.random.default_rng(seed).choice(len(faces), min(len(SHOWN), len(faces)), replace=False)
+    examples = [damaged_examples(faces[[i]], config, name) for i, name in zip(drawn, SHOWN, strict=False)]
+    images, masks = (np.concatenate(stage) for stage in zip(*examples, strict=True))
+    restored = {name: restore(images, masks) for name, restore in restorers.items()}
+    rows = {"damaged": figures.damaged(images, masks)} | restored | {"original": images}
+    return figures.tiles(list(rows.values()), SHOWN[: len(images)], list(rows))
+
+
+def measured_on(faces: Faces, part: str) -> dict:
     """What a file of results says of itself: part, faces, date and commit."""
     return {"part": part, "faces": faces.description, "date": f"{datetime.now(UTC):%F}", "commit": environment.commit()}
 
