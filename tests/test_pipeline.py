@@ -123,7 +123,7 @@ def test_rotation_turns_about_the_centre():
 
 
 def test_colour_changes_the_whole_image_alike(faces):
-    changed = config.preset("paper", colour=0.2, flip=False)
+    changed = config.preset("paper", colour=0.2, flip=False, rotation=0.0)
     plain = config.preset("paper", flip=False)
     seed = tf.constant([1, 2])
     before, after = (pipeline.training_example(tf.constant(faces), c, seed)[0].numpy() for c in (plain, changed))
@@ -144,7 +144,7 @@ def test_batches_depend_on_seed_and_step_alone(faces):
 
 def test_each_epoch_shows_every_face_once_in_another_order():
     count = np.broadcast_to(np.arange(20, dtype=np.uint8)[:, None, None, None] * 12, (20, 32, 32, 3))
-    still = config.preset("smoke", batch_size=4, flip=False)
+    still = config.preset("smoke", batch_size=4, flip=False, rotation=0.0, colour=0.0)
     seen = [round(float((b[0][i].mean() + 1) * 127.5 / 12)) for b in take(count, still, 0, 10) for i in range(4)]
     first, second = seen[:20], seen[20:]
     assert sorted(first) == sorted(second) == list(range(20))
