@@ -122,7 +122,7 @@ def evaluate_methods(restorers: dict[str, Restore], faces, config: Config, chose
     rows, todo = [], progress.shown(chosen or cases(), unit="table")
     for case in todo:
         labels = {key: value for key, value in case.items() if not callable(value)}
-        todo.set_description(_line(labels))
+        todo.set_description_str(_line(labels), refresh=False)
         turned = pipeline.turned(faces, np.full(len(faces), case["turn"])) if case.get("turn") else faces
         images, masks = damaged_examples(turned, config, case["family"], case["framing"])
         seen = features if case["study"] == "family" else None
@@ -168,7 +168,7 @@ def table(rows: list[dict], metric="hole_psnr", framing=WHOLE_SIDE, study="famil
 
 
 def _digits(metric: str) -> int:
-    return 2 if metric.endswith("psnr") else 3
+    return 2 if metric.endswith("psnr") or metric.startswith("frechet") else 3
 
 
 def _cells(values: dict[str, list[float]], metric: str) -> list[str]:

@@ -48,7 +48,7 @@ def test_everything_is_measured_and_written(tmp_path, monkeypatch):
     monkeypatch.setattr(bench_training, "COUNTS", (2, 4))
     monkeypatch.setattr(bench_reading, "FEW", 64)
     monkeypatch.setattr(bench_reading, "ALL", 640)
-    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path / "data")
+    monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path / "data"))
     starts = {"LiteRT": np.array([1.0, 2.0]), "Keras": np.array([9.0, 12.0])}  # measured in tests/test_restore_cli.py
     monkeypatch.setattr(bench_restoring, "cold_start", lambda repeats: starts)
     rows = bench.write_bench(SMOKE, tmp_path / "bench.json")
@@ -69,7 +69,7 @@ def test_everything_is_measured_and_written(tmp_path, monkeypatch):
 
 
 def test_faces_for_which_the_disk_has_no_room_are_left_out(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path / "data")
+    monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path / "data"))
     monkeypatch.setattr(bench_reading.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10_000_000_000))
     assert bench_reading.streaming(SMOKE, None) == []
     assert "reading all faces of CelebA is not measured, for want of 11.0 GB on the disk" in capsys.readouterr().out

@@ -164,7 +164,7 @@ def test_realism_is_measured_beside_as_many_real_faces(faces, perceptual):
     assert distance[178, "same"] == pytest.approx(0, abs=1e-5)
     assert distance[178, "negative"] > distance[178, evaluation.REAL] > 0
     assert not [row for row in rows if row["study"] == "area" and "frechet_alexnet_12" in row]
-    assert f"**{distance[178, 'same']:.3f}**" in evaluation.table(rows, "frechet_alexnet_12")
+    assert f"**{distance[178, 'same']:.2f}**" in evaluation.table(rows, "frechet_alexnet_12")
     few = evaluation.evaluate_methods(methods, faces, SETTINGS, cases, training[:5])  # of another N: not comparable
     assert {row["method"] for row in few} == {"same", "negative"}
 
@@ -174,7 +174,7 @@ def test_the_real_faces_are_never_the_best_method():
     rows = [
         row | {"method": name, "frechet_alexnet_9": [value]} for name, value in (("a", 2.0), (evaluation.REAL, 1.0))
     ]
-    assert "| nose | **2.000** | 1.000 |" in evaluation.table(rows, "frechet_alexnet_9")
+    assert "| nose | **2.00** | 1.00 |" in evaluation.table(rows, "frechet_alexnet_9")
 
 
 def test_differences_are_paired():

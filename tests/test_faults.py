@@ -76,7 +76,7 @@ def stand_in(monkeypatch, face_archive, tmp_path_factory):
     """`train` with the stand-in for networks and nothing that takes time. Returns the archive to train on."""
     root = tmp_path_factory.getbasetemp() / "faults-data"
     faces = tf.zeros([2, 32, 32, 3]), tf.ones([2, 32, 32, 1]), tf.ones([2, 32, 32, 3])
-    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: root)
+    monkeypatch.setenv("FACEINPAINT_HOME", str(root))
     monkeypatch.setattr("faceinpaint.runs.environment.commit", lambda: "0")
     monkeypatch.setattr("faceinpaint.training.build", StandIn)
     monkeypatch.setattr("faceinpaint.training.load", lambda run: None)

@@ -122,7 +122,7 @@ def test_notebook_4_takes_a_photo_of_ones_own(tmp_path, face_archive, monkeypatc
     cv2.imwrite(str(photo), cv2.resize(draw_face(1), (360, 440)))
     for name, value in {"DATA": face_archive, "PRESET": "smoke", "RUN": tmp_path / "none"}.items():
         monkeypatch.setenv(f"FACEINPAINT_{name}", str(value))
-    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path)
+    monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path))
     monkeypatch.chdir(ROOT / "notebooks")
     advice = re.findall(r"`((?:picture|eyes) = .+?)`", source(cells(notebook, "markdown")[1]))
     own = (

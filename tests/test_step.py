@@ -83,7 +83,7 @@ def test_a_training_is_compiled_where_the_config_says_so_and_else_deterministic(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Inpainter, "fit", stop)
-    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path)
+    monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path))
     with pytest.raises(KeyboardInterrupt):
         train(settings(jit_compile=jit_compile), face_archive, tmp_path / "run")
     assert seen == [(jit_compile, not jit_compile)]

@@ -30,7 +30,7 @@ def data(face_archive, tmp_path_factory):
     """The synthetic archive, with prepared faces kept for this module."""
     root = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("faceinpaint.celeba.data_folder", lambda: root)
+        patch.setenv("FACEINPAINT_HOME", str(root))
         yield str(face_archive)
 
 
