@@ -8,11 +8,20 @@ COLUMNS = ("image", "damaged", "filled", "generated", "restored")
 HEADER = 26  # pixels above a grid, for the columns' names
 TILE = 128  # side of one picture in a grid
 GAP = 2
+CHECKS = 16  # in the shorter side of a picture
+WHITE, GREY = np.uint8(255), np.uint8(185)
 
 
 def damaged(images, masks):
-    """`images` uint8 [N, H, W, 3] with their holes painted white; masks: [N, H, W, 1], nonzero = hole."""
-    return np.where(masks > 0, np.uint8(255), images)
+    """`images` uint8 [..., H, W, 3] with their holes drawn as a checkered ground, to be seen on white and on black.
+
+    masks: [..., H, W, 1], nonzero = hole.
+    """
+    height, width = np.shape(images)[-3:-1]
+    side = max(1, min(height, width) // CHECKS)
+    rows, columns = np.arange(height)[:, None] // side, np.arange(width) // side
+    checks = np.where((rows + columns) % 2, GREY, WHITE)[..., None]
+    return np.where(np.asarray(masks) > 0, checks, images)
 
 
 def _enlarged(image):
@@ -42,18 +51,20 @@ def tiles(rows, titles, names=()):
     return canvas
 
 
-def output_grid(images, masks, filled, generated, restored):
+def output_grid(images, masks, filled, generated, restored, names=()):
     """One row for each face, one column for each stage (`COLUMNS`): uint8 [height, width, 3].
 
-    All uint8 [N, H, W, 3], `masks` [N, H, W, 1]. Kept faces make the grids of successive epochs comparable.
+    All uint8 [N, H, W, 3], `masks` [N, H, W, 1]; names: the rows', where given. Kept faces make the grids of successive
+    epochs comparable.
     """
     stages = (images, damaged(images, masks), filled, generated, restored)
-    return tiles([list(row) for row in zip(*stages, strict=True)], COLUMNS)
+    return tiles([list(row) for row in zip(*stages, strict=True)], COLUMNS, names)
 
 
 def grid_column(grid, name):
     """The pictures of one column of an `output_grid`, each uint8 [TILE, TILE, 3]."""
-    left, step = COLUMNS.index(name) * (TILE + GAP), TILE + GAP
+    step = TILE + GAP
+    left = grid.shape[1] - (len(COLUMNS) - COLUMNS.index(name)) * step
     tops = range(HEADER, grid.shape[0] - TILE + 1, step)
     return [grid[top : top + TILE, left : left + TILE] for top in tops]
 
@@ -64,12 +75,13 @@ def filmstrip_epochs(last):
     return [0, *(epoch for epoch in milestones if epoch < last), *([last] if last else [])]
 
 
-def filmstrip(grids):
-    """The same faces restored at successive epochs. grids: {epoch: output_grid} → uint8 [height, width, 3]."""
+def filmstrip(grids, names=()):
+    """The same faces restored at successive epochs. grids: {epoch: output_grid}; names: the rows', where given → uint8
+    [height, width, 3]."""
     first = next(iter(grids.values()))
     columns = [grid_column(first, "damaged"), *(grid_column(grid, "restored") for grid in grids.values())]
     titles = ["damaged", *(f"epoch {epoch}" for epoch in grids), "image"]
-    return tiles([list(row) for row in zip(*columns, grid_column(first, "image"), strict=True)], titles)
+    return tiles([list(row) for row in zip(*columns, grid_column(first, "image"), strict=True)], titles, names)
 
 
 def loss_figure(history):

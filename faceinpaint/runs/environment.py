@@ -28,11 +28,28 @@ def _processor() -> str:
     return model[1] if model else platform.processor()
 
 
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
 def commit() -> str:
     """The commit of the code, "-dirty" when it was changed since, or "unknown" outside a git checkout."""
     git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     found = subprocess.run(git, capture_output=True, text=True).stdout.strip() if shutil.which("git") else ""
     return found or "unknown"
+
+
+def _devices() -> str:
+    """The GPUs of this machine or, where there is none, its processor."""
+    gpus = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    return ", ".join(gpu.get("device_name", "GPU") for gpu in gpus) or f"{_processor()}, {_cores()} cores"
+
+
+def line(preset: str) -> str:
+    """What made the figures of a notebook, in one line: commit, preset, versions, device."""
+    python, numpy = f"Python {platform.python_version()}", f"NumPy {np.__version__}"
+    versions = f"{python}, TensorFlow {tf.__version__}, Keras {keras.__version__}, {numpy}, OpenCV {cv2.__version__}"
+    return f"made by commit {commit()}, preset {preset}; {versions}; {_devices()}"
 
 
 def of(faces: Faces) -> dict:
@@ -49,7 +66,7 @@ def of(faces: Faces) -> dict:
         "opencv": cv2.__version__,
         "machine": platform.platform(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": _cores(),
         "threads": [threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads()],
         "gpus": [gpu.name for gpu in tf.config.list_physical_devices("GPU")],
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
