@@ -128,14 +128,13 @@ def picture(array, width=9):
 
 def gallery(pictures, captions, columns, width=9):
     """Pictures uint8 [H, W, 3], `columns` in a row, each under its caption; `width` in inches."""
-    rows = -(-len(pictures) // columns)
-    figure, grid = plt.subplots(
-        rows, columns, figsize=(width, rows * (width / columns + 0.2)), squeeze=False, layout="constrained"
-    )
+    rows, tallest = -(-len(pictures) // columns), max(len(array) / len(array[0]) for array in pictures)
+    height = rows * (width / columns * tallest + 0.2)
+    figure, grid = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
     for axes in grid.flat:
         axes.axis("off")
-    for axes, picture_, caption in zip(grid.flat, pictures, captions, strict=False):  # the last row may be short
-        axes.imshow(picture_, interpolation="bicubic")
+    for axes, array, caption in zip(grid.flat, pictures, captions, strict=False):  # the last row may be short
+        axes.imshow(array, interpolation="bicubic")
         axes.set_title(caption, fontsize=8, pad=3)
     return figure
 
@@ -214,17 +213,20 @@ def _label(metric):
     return f"{metric} (dB)" if metric.endswith("psnr") else metric
 
 
-def family_figure(rows, metric="hole_psnr"):
-    """One metric for each family and method, with 95 % intervals, from rows of `evaluate` at one framing."""
+def family_figure(rows, metrics=("hole_psnr",)):
+    """Each of `metrics` for each family and method, with 95 % intervals, from rows of `evaluate` at one framing."""
     families = list(dict.fromkeys(row["family"] for row in rows))
-    figure, axes = plt.subplots(figsize=(9, 0.4 * len(families) + 1.2), layout="constrained")
-    for index, (method, (mean, low, high)) in enumerate(_summaries(rows, metric).items()):
-        places = np.arange(len(families)) + 0.12 * (index - 2)
-        axes.errorbar(mean, places, xerr=[mean - low, high - mean], fmt="o", markersize=4, label=method)
-    axes.set(xlabel=_label(metric), yticks=range(len(families)), yticklabels=families)
-    axes.invert_yaxis()
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    height = 0.4 * len(families) + 1.2
+    figure, panels = plt.subplots(1, len(metrics), figsize=(10, height), layout="constrained", sharey=True, squeeze=False)
+    for axes, metric in zip(panels.flat, metrics, strict=True):
+        for index, (method, (mean, low, high)) in enumerate(_summaries(rows, metric).items()):
+            places = np.arange(len(families)) + 0.12 * (index - 2)
+            axes.errorbar(mean, places, xerr=[mean - low, high - mean], fmt="o", markersize=4, label=method)
+        axes.set(xlabel=_label(metric), xscale="log" if metric == "lpips" else "linear")
+        axes.grid(alpha=0.3)
+    panels[0, 0].set_yticks(range(len(families)), families)
+    panels[0, 0].invert_yaxis()
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8)
     return figure
 
 

@@ -33,6 +33,27 @@ def test_gallery_puts_each_picture_under_its_caption():
     assert [axes.images[0].get_array()[0, 0, 0] for axes in shown] == [10, 20, 30]
 
 
+@pytest.mark.parametrize("ground", [0, 128, 255])
+def test_a_hole_can_be_seen_on_any_ground(ground):
+    image, mask = np.full([2, 64, 64, 3], ground, np.uint8), np.zeros([2, 64, 64, 1], np.uint8)
+    mask[:, 20:40, 30:45] = 255
+    damaged = figures.damaged(image, mask)
+    seen = (damaged != image).any(axis=-1)
+    assert not seen[mask[..., 0] == 0].any()
+    assert seen[mask[..., 0] > 0].mean() > 0.4
+    assert np.array_equal(damaged[0], figures.damaged(image[0], mask[0]))
+
+
+def test_columns_of_a_grid_are_found_beside_the_names_of_its_rows():
+    stages = [np.full([2, 8, 8, 3], grey, np.uint8) for grey in (10, 20, 30, 40)]
+    grid = figures.output_grid(stages[0], np.zeros([2, 8, 8, 1]), *stages[1:], names=["eyes", "nose"])
+    columns = {name: figures.grid_column(grid, name) for name in figures.COLUMNS}
+    greys = {name: [np.unique(picture).tolist() for picture in column] for name, column in columns.items()}
+    assert greys == {name: [[grey]] * 2 for name, grey in zip(figures.COLUMNS, (10, 10, 20, 30, 40), strict=True)}
+    strip = figures.filmstrip({0: grid, 1: grid}, ["eyes", "nose"])
+    assert strip.shape[1] == 5 * (figures.TILE + figures.GAP)  # names, damaged, two epochs, image
+
+
 def test_outlined_marks_the_square_and_nothing_else():
     marked = figures.outlined(np.zeros([40, 40, 3], np.uint8), [[10, 5, 20]], scale=2).any(axis=-1)
     assert marked.shape == (80, 80)

@@ -23,10 +23,11 @@ EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 # What each must at least show when it is executed: the number of figures, and some words of its outputs.
 SHOWN = {
     "01_preprocessing": (9, ["48 faces", "No image is in two parts: True", "changed by 0\n", "same batch:    True"]),
-    "02_training": (7, ["def train_step", "48 training, 8 validation and 8 test images", "fake_accuracy"]),
+    "02_training": (8, ["def build_unet", "def train_step", "48 training, 8 validation and 8 test images",
+                        "2 epochs of 6 steps of 8 faces", "fake_accuracy"]),
     "03_evaluation": (8, ["8 test faces", "| published_mouth |", "| left half |", "| 60% |", "without LPIPS"]),
     "04_restore_a_photo": (6, ["900x680 pixels", "turned by 17.0°", "pixels changed outside it: 0", "dB PSNR"]),
-}
+}  # fmt: skip
 MOST_LINES, MOST_LOOP_LINES, MOST_BYTES = 15, 5, 3_000_000
 
 
@@ -100,6 +101,16 @@ def test_settings_stand_on_top_and_are_explained(path):
 
 
 @EACH
+def test_figures_are_kept_whatever_matplotlib_is_told(path):
+    assert source(cells(path, "code")[0]).startswith("%matplotlib inline\n")
+
+
+@EACH
+def test_it_ends_with_the_line_that_says_what_made_its_figures(path):
+    assert source(cells(path, "code")[-1]) == "print(environment.line(PRESET))"
+
+
+@EACH
 def test_it_runs_anywhere(path):
     text = "\n".join(code(path))
     assert "chdir" not in text
@@ -111,6 +122,26 @@ def test_kept_outputs_are_of_a_run_without_errors(path):
     assert len(pictures(path)) >= SHOWN[path.stem][0]
     assert not {"error", "stderr"} & {output.get("name", output["output_type"]) for output in outputs(path)}
     assert str(ROOT) not in path.read_text()
+
+
+def test_notebook_1_takes_a_few_images_of_ones_own(tmp_path, monkeypatch, capsys):
+    """Twenty of them, of which hardly any are left for validation."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    own = tmp_path / "own"
+    own.mkdir()
+    for number in range(20):
+        cv2.imwrite(str(own / f"face {number}.png"), draw_face(number))
+    for name, value in {"DATA": own, "PRESET": "smoke"}.items():
+        monkeypatch.setenv(f"FACEINPAINT_{name}", str(value))
+    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path)
+    names = {}
+    for text in code(ROOT / "notebooks/01_preprocessing.ipynb"):
+        exec(text, names)
+    assert len(names["faces"].validation) < 5
+    assert "largest change to a known pixel: 0.0" in capsys.readouterr().out
+    matplotlib.pyplot.close("all")
 
 
 def test_notebook_4_takes_a_photo_of_ones_own(tmp_path, face_archive, monkeypatch, capsys):
@@ -155,6 +186,7 @@ def executed(tmp_path_factory, face_archive) -> Path:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FACEINPAINT_")}
     environment |= {f"FACEINPAINT_{name}": value for name, value in settings.items()}
     environment["PIP_NO_INDEX"] = "1"  # LPIPS is tested elsewhere; here nothing is fetched
+    environment["MPLBACKEND"] = "agg"  # as many have it; figures are kept all the same
     environment |= {"JUPYTER_DATA_DIR": str(copy / "jupyter"), "IPYTHONDIR": str(copy / "ipython")}
     environment["PYTHONPATH"] = os.pathsep.join([str(copy), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace"]
