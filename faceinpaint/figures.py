@@ -217,7 +217,9 @@ def family_figure(rows, metrics=("hole_psnr",)):
     """Each of `metrics` for each family and method, with 95 % intervals, from rows of `evaluate` at one framing."""
     families = list(dict.fromkeys(row["family"] for row in rows))
     height = 0.4 * len(families) + 1.2
-    figure, panels = plt.subplots(1, len(metrics), figsize=(10, height), layout="constrained", sharey=True, squeeze=False)
+    figure, panels = plt.subplots(
+        1, len(metrics), figsize=(10, height), layout="constrained", sharey=True, squeeze=False
+    )
     for axes, metric in zip(panels.flat, metrics, strict=True):
         for index, (method, (mean, low, high)) in enumerate(_summaries(rows, metric).items()):
             places = np.arange(len(families)) + 0.12 * (index - 2)

@@ -107,7 +107,7 @@ def test_figures_are_kept_whatever_matplotlib_is_told(path):
 
 @EACH
 def test_it_ends_with_the_line_that_says_what_made_its_figures(path):
-    assert source(cells(path, "code")[-1]).splitlines()[-1] == "print(environment.line(PRESET))"
+    assert source(cells(path, "code")[-1]).splitlines()[-1] == "print(machine.line(PRESET))"
 
 
 @EACH

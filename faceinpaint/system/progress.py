@@ -5,7 +5,7 @@ import sys
 from tqdm import tqdm
 
 SECONDS = 30  # between the lines where there is no terminal
-LINE = "{desc}{n_fmt} of {total_fmt} {unit}s, {elapsed} so far, {remaining} left"
+LINE = "{desc}: {n_fmt} of {total_fmt} {unit}s, {elapsed} so far, {remaining} left"
 
 
 class _Lines:
