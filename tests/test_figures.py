@@ -5,6 +5,7 @@ import pytest
 
 from faceinpaint import config, figures
 from faceinpaint.networks import build_discriminator, build_unet
+from faceinpaint.studies import diagrams
 from faceinpaint.variations.coarse_to_fine import build_coarse_to_fine
 
 SMOKE = config.preset("smoke")
@@ -65,7 +66,7 @@ def test_outlined_marks_the_square_and_nothing_else():
 
 
 def test_boxes_of_the_unet():
-    boxes, skips = figures.boxes_and_skips(build_unet(SMOKE))
+    boxes, skips = diagrams.boxes_and_skips(build_unet(SMOKE))
     sides_and_channels = [box[2:] for box in boxes]
     down = [(64, 4), (32, 8), (16, 16), (16, 16), (8, 16), (8, 16), (8, 16)]
     assert sides_and_channels == [*down, (8, 64), (16, 16), (16, 32), (32, 8), (64, 3)]
@@ -77,7 +78,7 @@ def test_boxes_of_the_unet():
 
 
 def test_boxes_of_the_discriminator():
-    boxes, skips = figures.boxes_and_skips(build_discriminator(SMOKE))
+    boxes, skips = diagrams.boxes_and_skips(build_discriminator(SMOKE))
     assert [box[2:] for box in boxes] == [(64, 4), (32, 8), (16, 16), (1, 8), (1, 1)]
     assert not skips
 
@@ -85,16 +86,16 @@ def test_boxes_of_the_discriminator():
 def test_network_diagram_of_two_stages():
     """The second stage sees the input beside what the first has made of it."""
     network = build_coarse_to_fine(SMOKE)
-    boxes, skips = figures.boxes_and_skips(network)
+    boxes, skips = diagrams.boxes_and_skips(network)
     assert [box[2:] for box in boxes if box[0].endswith("_out")] == [(64, 3), (64, 3)]
     assert [(boxes[start][0], boxes[end][0]) for start, end in skips] == [("filled_image_and_mask", "fine_in_conv")]
-    assert len(figures.network_diagram(network).axes[0].patches) == len(boxes)
+    assert len(diagrams.network_diagram(network).axes[0].patches) == len(boxes)
 
 
 def test_network_diagram_labels_every_box_and_draws_every_skip():
     network = build_unet(SMOKE)
-    (axes,) = figures.network_diagram(network).axes
-    boxes, skips = figures.boxes_and_skips(network)
+    (axes,) = diagrams.network_diagram(network).axes
+    boxes, skips = diagrams.boxes_and_skips(network)
     assert len(axes.patches) == len(boxes)
     texts = [text.get_text() for text in axes.texts]
     assert [text for text in texts if text] == [str(number) for box in boxes for number in (box[3], box[2])]
