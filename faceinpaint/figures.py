@@ -8,11 +8,20 @@ COLUMNS = ("image", "damaged", "filled", "generated", "restored")
 HEADER = 26  # pixels above a grid, for the columns' names
 TILE = 128  # side of one picture in a grid
 GAP = 2
+CHECKS = 16  # in the shorter side of a picture
+WHITE, GREY = np.uint8(255), np.uint8(185)
 
 
 def damaged(images, masks):
-    """`images` uint8 [N, H, W, 3] with their holes painted white; masks: [N, H, W, 1], nonzero = hole."""
-    return np.where(masks > 0, np.uint8(255), images)
+    """`images` uint8 [..., H, W, 3] with their holes drawn as a checkered ground, to be seen on white and on black.
+
+    masks: [..., H, W, 1], nonzero = hole.
+    """
+    height, width = np.shape(images)[-3:-1]
+    side = max(1, min(height, width) // CHECKS)
+    rows, columns = np.arange(height)[:, None] // side, np.arange(width) // side
+    checks = np.where((rows + columns) % 2, GREY, WHITE)[..., None]
+    return np.where(np.asarray(masks) > 0, checks, images)
 
 
 def _enlarged(image):
@@ -42,18 +51,20 @@ def tiles(rows, titles, names=()):
     return canvas
 
 
-def output_grid(images, masks, filled, generated, restored):
+def output_grid(images, masks, filled, generated, restored, names=()):
     """One row for each face, one column for each stage (`COLUMNS`): uint8 [height, width, 3].
 
-    All uint8 [N, H, W, 3], `masks` [N, H, W, 1]. Kept faces make the grids of successive epochs comparable.
+    All uint8 [N, H, W, 3], `masks` [N, H, W, 1]; names: the rows', where given. Kept faces make the grids of successive
+    epochs comparable.
     """
     stages = (images, damaged(images, masks), filled, generated, restored)
-    return tiles([list(row) for row in zip(*stages, strict=True)], COLUMNS)
+    return tiles([list(row) for row in zip(*stages, strict=True)], COLUMNS, names)
 
 
 def grid_column(grid, name):
     """The pictures of one column of an `output_grid`, each uint8 [TILE, TILE, 3]."""
-    left, step = COLUMNS.index(name) * (TILE + GAP), TILE + GAP
+    step = TILE + GAP
+    left = grid.shape[1] - (len(COLUMNS) - COLUMNS.index(name)) * step
     tops = range(HEADER, grid.shape[0] - TILE + 1, step)
     return [grid[top : top + TILE, left : left + TILE] for top in tops]
 
@@ -64,12 +75,13 @@ def filmstrip_epochs(last):
     return [0, *(epoch for epoch in milestones if epoch < last), *([last] if last else [])]
 
 
-def filmstrip(grids):
-    """The same faces restored at successive epochs. grids: {epoch: output_grid} → uint8 [height, width, 3]."""
+def filmstrip(grids, names=()):
+    """The same faces restored at successive epochs. grids: {epoch: output_grid}; names: the rows', where given → uint8
+    [height, width, 3]."""
     first = next(iter(grids.values()))
     columns = [grid_column(first, "damaged"), *(grid_column(grid, "restored") for grid in grids.values())]
     titles = ["damaged", *(f"epoch {epoch}" for epoch in grids), "image"]
-    return tiles([list(row) for row in zip(*columns, grid_column(first, "image"), strict=True)], titles)
+    return tiles([list(row) for row in zip(*columns, grid_column(first, "image"), strict=True)], titles, names)
 
 
 def loss_figure(history):
@@ -116,14 +128,13 @@ def picture(array, width=9):
 
 def gallery(pictures, captions, columns, width=9):
     """Pictures uint8 [H, W, 3], `columns` in a row, each under its caption; `width` in inches."""
-    rows = -(-len(pictures) // columns)
-    figure, grid = plt.subplots(
-        rows, columns, figsize=(width, rows * (width / columns + 0.2)), squeeze=False, layout="constrained"
-    )
+    rows, tallest = -(-len(pictures) // columns), max(len(array) / len(array[0]) for array in pictures)
+    height = rows * (width / columns * tallest + 0.2)
+    figure, grid = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
     for axes in grid.flat:
         axes.axis("off")
-    for axes, picture_, caption in zip(grid.flat, pictures, captions, strict=False):  # the last row may be short
-        axes.imshow(picture_, interpolation="bicubic")
+    for axes, array, caption in zip(grid.flat, pictures, captions, strict=False):  # the last row may be short
+        axes.imshow(array, interpolation="bicubic")
         axes.set_title(caption, fontsize=8, pad=3)
     return figure
 
@@ -135,57 +146,6 @@ def outlined(image, squares, scale=3):
         corners = (round(left), round(top)), (round(left + side) - 1, round(top + side) - 1)
         cv2.rectangle(canvas, *corners, (230, 0, 120), scale)
     return canvas
-
-
-def boxes_and_skips(model):
-    """What a diagram shows of a functional Keras `model`.
-
-    Boxes: its input and its layers with weights in the order of computation, as (name, kind, side, channels).
-    Skips: connections that pass boxes by, as pairs of places in that list; both ends have pictures of one side.
-    """
-    boxes, skips, origins = [], [], {}  # origins: of each tensor, the places of the boxes that it is made of
-    for operation in model.operations:
-        is_input = type(operation).__name__ == "InputLayer"
-        inputs = [] if is_input else _flat(operation.input)
-        made_of = sorted({place for tensor in inputs for place in origins[id(tensor)]})
-        if is_input or getattr(operation, "weights", None):
-            _, *sides, channels = operation.output.shape
-            seen = [tensor.shape[1] for tensor in inputs]
-            skips += [(place, len(boxes)) for place in made_of[:-1] if boxes[place][2] in seen]
-            made_of = [len(boxes)]
-            boxes.append((operation.name, type(operation).__name__, sides[0] if sides else 1, channels))
-        origins |= {id(tensor): made_of for tensor in _flat(operation.output)}
-    return boxes, skips
-
-
-def _flat(tensors):
-    return list(tensors) if isinstance(tensors, list | tuple) else [tensors]
-
-
-def network_diagram(model):
-    """The layers of `model` from left to right: a box as high as its picture and as wide as it has channels (both as
-    square roots), channels above, side in pixels below, and arcs for skip connections."""
-    boxes, skips = boxes_and_skips(model)
-    figure, axes = plt.subplots(layout="constrained")
-    colours = {kind: f"C{index}" for index, kind in enumerate(dict.fromkeys(kind for _, kind, _, _ in boxes))}
-    left, middles = 0.0, []
-    for _, kind, side, channels in boxes:
-        width, height = channels**0.5 / 4, side**0.5
-        label = None if kind in axes.get_legend_handles_labels()[1] else kind
-        axes.add_patch(plt.Rectangle((left, -height / 2), width, height, color=colours[kind], alpha=0.7, label=label))
-        axes.text(left + width / 2, height / 2 + 0.15, channels, ha="center", fontsize=8)
-        axes.text(left + width / 2, -height / 2 - 0.15, side, ha="center", va="top", fontsize=8, color="grey")
-        middles.append((left + width / 2, height / 2 + 0.8))
-        left += width + 1.2
-    for start, end in skips:
-        arc = {"arrowstyle": "->", "connectionstyle": "arc3,rad=-0.14", "color": "grey"}
-        axes.annotate("", middles[end], middles[start], arrowprops=arc)
-    figure.set_size_inches(max(left / 7, 5), 3.6 if skips else 2.8)
-    axes.set(xlim=(-1, left), ylim=(-6, 9 if skips else 5.5))
-    axes.set_title(f"{model.name}: {model.count_params():,} parameters", fontsize=10)
-    axes.legend(loc="lower center", ncols=len(colours), fontsize=8, frameon=False)
-    axes.axis("off")
-    return figure
 
 
 STUDIES = {"area": "hole area (fraction of the image)", "turn": "turn of the head (degrees)"}
@@ -202,17 +162,22 @@ def _label(metric):
     return f"{metric} (dB)" if metric.endswith("psnr") else metric
 
 
-def family_figure(rows, metric="hole_psnr"):
-    """One metric for each family and method, with 95 % intervals, from rows of `evaluate` at one framing."""
+def family_figure(rows, metrics=("hole_psnr",)):
+    """Each of `metrics` for each family and method, with 95 % intervals, from rows of `evaluate` at one framing."""
     families = list(dict.fromkeys(row["family"] for row in rows))
-    figure, axes = plt.subplots(figsize=(9, 0.4 * len(families) + 1.2), layout="constrained")
-    for index, (method, (mean, low, high)) in enumerate(_summaries(rows, metric).items()):
-        places = np.arange(len(families)) + 0.12 * (index - 2)
-        axes.errorbar(mean, places, xerr=[mean - low, high - mean], fmt="o", markersize=4, label=method)
-    axes.set(xlabel=_label(metric), yticks=range(len(families)), yticklabels=families)
-    axes.invert_yaxis()
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    height = 0.4 * len(families) + 1.2
+    figure, panels = plt.subplots(
+        1, len(metrics), figsize=(10, height), layout="constrained", sharey=True, squeeze=False
+    )
+    for axes, metric in zip(panels.flat, metrics, strict=True):
+        for index, (method, (mean, low, high)) in enumerate(_summaries(rows, metric).items()):
+            places = np.arange(len(families)) + 0.12 * (index - 2)
+            axes.errorbar(mean, places, xerr=[mean - low, high - mean], fmt="o", markersize=4, label=method)
+        axes.set(xlabel=_label(metric), xscale="log" if metric == "lpips" else "linear")
+        axes.grid(alpha=0.3)
+    panels[0, 0].set_yticks(range(len(families)), families)
+    panels[0, 0].invert_yaxis()
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8)
     return figure
 
 

@@ -93,12 +93,15 @@ def _resumed(run: Run) -> Inpainter:
     return inpainter
 
 
-def watchers(run: Run) -> list:
-    """The callbacks of a training: what stops it, and on the first worker what shows and records it."""
+def watchers(run: Run, lines=50) -> list:
+    """The callbacks of a training: what stops it, and on the first worker what shows and records it.
+
+    lines: about how many of the epochs print one, at most.
+    """
     if not run.record:
         return [callbacks.StopOnNaN()]
     recorder = callbacks.Recorder(run.folder, run.record, grids.examples(run.faces, run.config))
-    return [callbacks.StopOnNaN(), callbacks.Progress(run.finished, run.config.epochs, run.steps), recorder]
+    return [callbacks.StopOnNaN(), callbacks.Progress(run.finished, run.config.epochs, run.steps, lines), recorder]
 
 
 def fit(run: Run, inpainter: Inpainter):

@@ -351,7 +351,7 @@ def test_another_machine_is_said(stand_in, tmp_path, capsys, monkeypatch):
         fail_from(patch, 30, Killed(), once=False)
         with pytest.raises(Killed):
             faceinpaint.train(settings(), stand_in, tmp_path)
-    monkeypatch.setattr("faceinpaint.runs.environment._processor", lambda: "another")
+    monkeypatch.setattr("faceinpaint.runs.environment.processor", lambda: "another")
     faceinpaint.train(settings(), stand_in, tmp_path)
     assert f"{tmp_path}: begun with another processor; goes on, not bit for bit" in capsys.readouterr().out
 

@@ -5,6 +5,7 @@ import pytest
 
 from faceinpaint import config, figures
 from faceinpaint.networks import build_discriminator, build_unet
+from faceinpaint.studies import diagrams
 from faceinpaint.variations.coarse_to_fine import build_coarse_to_fine
 
 SMOKE = config.preset("smoke")
@@ -33,6 +34,27 @@ def test_gallery_puts_each_picture_under_its_caption():
     assert [axes.images[0].get_array()[0, 0, 0] for axes in shown] == [10, 20, 30]
 
 
+@pytest.mark.parametrize("ground", [0, 128, 255])
+def test_a_hole_can_be_seen_on_any_ground(ground):
+    image, mask = np.full([2, 64, 64, 3], ground, np.uint8), np.zeros([2, 64, 64, 1], np.uint8)
+    mask[:, 20:40, 30:45] = 255
+    damaged = figures.damaged(image, mask)
+    seen = (damaged != image).any(axis=-1)
+    assert not seen[mask[..., 0] == 0].any()
+    assert seen[mask[..., 0] > 0].mean() > 0.4
+    assert np.array_equal(damaged[0], figures.damaged(image[0], mask[0]))
+
+
+def test_columns_of_a_grid_are_found_beside_the_names_of_its_rows():
+    stages = [np.full([2, 8, 8, 3], grey, np.uint8) for grey in (10, 20, 30, 40)]
+    grid = figures.output_grid(stages[0], np.zeros([2, 8, 8, 1]), *stages[1:], names=["eyes", "nose"])
+    columns = {name: figures.grid_column(grid, name) for name in figures.COLUMNS}
+    greys = {name: [np.unique(picture).tolist() for picture in column] for name, column in columns.items()}
+    assert greys == {name: [[grey]] * 2 for name, grey in zip(figures.COLUMNS, (10, 10, 20, 30, 40), strict=True)}
+    strip = figures.filmstrip({0: grid, 1: grid}, ["eyes", "nose"])
+    assert strip.shape[1] == 5 * (figures.TILE + figures.GAP)  # names, damaged, two epochs, image
+
+
 def test_outlined_marks_the_square_and_nothing_else():
     marked = figures.outlined(np.zeros([40, 40, 3], np.uint8), [[10, 5, 20]], scale=2).any(axis=-1)
     assert marked.shape == (80, 80)
@@ -44,7 +66,7 @@ def test_outlined_marks_the_square_and_nothing_else():
 
 
 def test_boxes_of_the_unet():
-    boxes, skips = figures.boxes_and_skips(build_unet(SMOKE))
+    boxes, skips = diagrams.boxes_and_skips(build_unet(SMOKE))
     sides_and_channels = [box[2:] for box in boxes]
     down = [(64, 4), (32, 8), (16, 16), (16, 16), (8, 16), (8, 16), (8, 16)]
     assert sides_and_channels == [*down, (8, 64), (16, 16), (16, 32), (32, 8), (64, 3)]
@@ -56,7 +78,7 @@ def test_boxes_of_the_unet():
 
 
 def test_boxes_of_the_discriminator():
-    boxes, skips = figures.boxes_and_skips(build_discriminator(SMOKE))
+    boxes, skips = diagrams.boxes_and_skips(build_discriminator(SMOKE))
     assert [box[2:] for box in boxes] == [(64, 4), (32, 8), (16, 16), (1, 8), (1, 1)]
     assert not skips
 
@@ -64,16 +86,16 @@ def test_boxes_of_the_discriminator():
 def test_network_diagram_of_two_stages():
     """The second stage sees the input beside what the first has made of it."""
     network = build_coarse_to_fine(SMOKE)
-    boxes, skips = figures.boxes_and_skips(network)
+    boxes, skips = diagrams.boxes_and_skips(network)
     assert [box[2:] for box in boxes if box[0].endswith("_out")] == [(64, 3), (64, 3)]
     assert [(boxes[start][0], boxes[end][0]) for start, end in skips] == [("filled_image_and_mask", "fine_in_conv")]
-    assert len(figures.network_diagram(network).axes[0].patches) == len(boxes)
+    assert len(diagrams.network_diagram(network).axes[0].patches) == len(boxes)
 
 
 def test_network_diagram_labels_every_box_and_draws_every_skip():
     network = build_unet(SMOKE)
-    (axes,) = figures.network_diagram(network).axes
-    boxes, skips = figures.boxes_and_skips(network)
+    (axes,) = diagrams.network_diagram(network).axes
+    boxes, skips = diagrams.boxes_and_skips(network)
     assert len(axes.patches) == len(boxes)
     texts = [text.get_text() for text in axes.texts]
     assert [text for text in texts if text] == [str(number) for box in boxes for number in (box[3], box[2])]

@@ -4,10 +4,6 @@ import hashlib
 import json
 import os
 import platform
-import re
-import shutil
-import subprocess
-from pathlib import Path
 
 import cv2
 import keras
@@ -15,24 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from faceinpaint.celeba import Faces
+from faceinpaint.system.machine import commit, cores, processor
 
 
 def identity(faces: Faces) -> str:
     """Changes when other faces, or the same ones in another order, are trained on, validated on or tested on."""
     return hashlib.sha256(json.dumps([faces.train.shape, faces.names]).encode()).hexdigest()
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    model = re.search(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.is_file() else None
-    return model[1] if model else platform.processor()
-
-
-def commit() -> str:
-    """The commit of the code, "-dirty" when it was changed since, or "unknown" outside a git checkout."""
-    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    found = subprocess.run(git, capture_output=True, text=True).stdout.strip() if shutil.which("git") else ""
-    return found or "unknown"
 
 
 def of(faces: Faces) -> dict:
@@ -48,8 +32,8 @@ def of(faces: Faces) -> dict:
         "numpy": np.__version__,
         "opencv": cv2.__version__,
         "machine": platform.platform(),
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "processor": processor(),
+        "cores": cores(),
         "threads": [threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads()],
         "gpus": [gpu.name for gpu in tf.config.list_physical_devices("GPU")],
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),

@@ -28,7 +28,8 @@ def drawn(inpainter, image, mask, filled_image) -> np.ndarray:
     """The grid of these examples as `inpainter` restores them: uint8 RGB [height, width, 3]."""
     generated = inpainter.generate(filled_image, mask)
     shown, filled, generated = (pipeline.to_uint8(x).numpy() for x in (image, filled_image, generated))
-    return figures.output_grid(shown, mask.numpy(), filled, generated, inpainter.restore(shown, mask.numpy()))
+    restored = inpainter.restore(shown, mask.numpy())
+    return figures.output_grid(shown, mask.numpy(), filled, generated, restored, FAMILIES[: len(shown)])
 
 
 def path_of(folder: Path, epoch: int) -> Path:
@@ -63,7 +64,8 @@ def write_filmstrip(folder: Path, last: int):
     """The same faces at successive epochs, as a strip and as a moving picture, from the grids in a run directory."""
     grids = read_all(folder, last)
     chosen = {epoch: grids[epoch] for epoch in figures.filmstrip_epochs(last) if epoch in grids}
-    write_image(folder / "filmstrip.png", figures.filmstrip(chosen))
+    rows = len(figures.grid_column(next(iter(grids.values())), "image"))
+    write_image(folder / "filmstrip.png", figures.filmstrip(chosen, FAMILIES[:rows]))
     frames = [Image.fromarray(grid).quantize() for grid in grids.values()]
     with replacing(folder / "progress.gif") as temporary:
         frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=300, loop=0)
