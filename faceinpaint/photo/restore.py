@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from faceinpaint.config import WHOLE_SIDE
-from faceinpaint.photo import classical, grain, rim
+from faceinpaint.photo import classical, grain, ground, rim
 from faceinpaint.photo.alignment import Alignment, Frame, enlarged, outside, resampled
 from faceinpaint.photo.light import Levels, Tone
 
@@ -116,17 +116,18 @@ def draw(photo, face: Face, restorer):
     beyond = outside(photo.shape, face.alignment, face.frame, size)
     mask = (hidden(face, size) > 1e-4) | beyond
     cut = resampled(photo, face.alignment, face.frame, size) * scale
-    levels = Levels.of(cut[~mask])
-    tone = Tone.of(levels.apply(cut[~mask]))
-    seen = tone.grey(levels.apply(cut))
+    tone, levels = Tone.of(cut[~mask]), Levels.of(cut[~mask])
+    seen = levels.apply(tone.grey(cut))
     yield "what the network sees", seen
     seen = np.rint(np.clip(seen, 0, 255)).astype(np.uint8)
-    restored = levels.undo(tone.put(restorer.restore(seen, mask).astype(np.float32)))
+    restored = tone.put(levels.undo(restorer.restore(seen, mask).astype(np.float32)))
     yield "restored, levels and tone undone", restored
     finer = cv2.resize(restored, (FINER * size,) * 2, interpolation=cv2.INTER_CUBIC)
     photo = resampled(photo, face.alignment, face.frame, FINER * size) * scale
     known = 1 - np.maximum(hidden(face, FINER * size), np.kron(beyond, np.ones((FINER, FINER), np.float32)))
-    yield "mismatch at the rim carried inwards", rim.fitted(finer, photo, known, FINER)
+    fitted = rim.fitted(finer, photo, known, FINER)
+    yield "mismatch at the rim carried inwards", fitted
+    yield "plain ground continued", ground.with_ground(fitted, photo, known, face.frame, FINER)
 
 
 def hidden(face: Face, size) -> np.ndarray:
@@ -139,7 +140,7 @@ def put_back(photo, face: Face, drawing):
     height, width = face.own.shape
     restored = enlarged(drawing, face.within, face.frame, (0, 0, width, height))
     yield "put back", np.where(face.own[..., None], restored, photo)
-    restored = rim.joined(photo, restored, rim.depth(face.own), face.pixel)
+    restored = rim.joined(photo, restored, rim.depth(face.hole), face.pixel)
     yield "joined at the rim", np.where(face.own[..., None], restored, photo)
 
 
@@ -175,6 +176,8 @@ def restore_in_place(pixels, hole, restorer, faces) -> list[str]:
         *_, (_, restored) = put_back(classical.as_float(pixels[face.inside]), face, drawing)
         pixels[face.inside][face.own] = classical.as_pixels(restored, pixels.dtype)[face.own]
         left_over[face.inside][face.own] = False
+    if areas:
+        classical.fill(pixels, left_over)
     for tile, wide in classical.tiles(hole):
         inner = tuple(slice(t.start - w.start, t.stop - w.start) for t, w in zip(tile, wide, strict=True))
         part = classical.as_float(pixels[wide])
