@@ -12,7 +12,7 @@ from faceinpaint.photo.alignment import Alignment, Frame
 from faceinpaint.photo.restore import restore_photo
 
 SHOWN, DRAWN = 12e6, 3e6  # pixels at most of the photo on the page, and of what is drawn over it
-REDUCED = 640  # pixels along what is restored while the hand moves: a face with its surroundings, 512 its own
+REDUCED = 544  # pixels along what is restored while the hand moves: a face with its surroundings, 512 its own
 PAINTED = (230, 0, 120)  # the colour of the hole on the page
 
 

@@ -5,6 +5,7 @@ import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from math import ceil, sqrt
 
@@ -14,7 +15,7 @@ from faceinpaint.photo.classical import eight_bits
 from faceinpaint.photo.command import face_finder
 
 REST = 0.4  # seconds without a step, after which all is restored from the whole photo
-NO_EYES = "No eyes are marked, so a classical method fills this: press e and click both eyes."
+NO_EYES = "No eyes are marked, so this is only continued from its surroundings: press e and click both eyes."
 
 
 def one_line(error) -> str:
@@ -33,6 +34,7 @@ class Session:
         self.painting, self.send, self._pixels = painting, send, eight_bits(pixels)
         self._restorer, self._options, self._step = restorer, options, ceil(sqrt(painting.mask.size / preview.DRAWN))
         self._quick, self._slow = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._quick.submit(import_module, "skimage.restoration.inpaint")  # or the first stroke would wait for that
         self._changed = self._restoring = None
         self._tasks = set()
         methods = painting.stroke, painting.mark, painting.undo, painting.redo, painting.clear
