@@ -55,6 +55,7 @@ evaluate: $(VENV)  ## measure RUN, or the weights that come with the package, on
 
 readme: $(VENV)  ## fill the measured figures into README, model card and notebooks, and make their pictures anew
 	$(PY) -m faceinpaint.studies
+	$(PY) -c 'from faceinpaint.bench import browser; browser.installed() and browser.screenshot("notebooks/figures/paint.png")'
 
 # As the paper's claims want it: the same faces, epochs and seeds for all. What notebook 3 shows was made by it.
 VARIATIONS = paper noise_fill mean_fill constant_fill bce_only coarse_to_fine rotated
