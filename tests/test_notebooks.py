@@ -16,6 +16,8 @@ import cv2
 import pytest
 from conftest import draw_face
 
+from faceinpaint import prepare, preset
+
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -137,7 +139,7 @@ def test_notebook_1_takes_a_few_images_of_ones_own(tmp_path, monkeypatch, capsys
         cv2.imwrite(str(own / f"face {number}.png"), draw_face(number))
     for name, value in {"DATA": own, "PRESET": "smoke"}.items():
         monkeypatch.setenv(f"FACEINPAINT_{name}", str(value))
-    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path)
+    monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path))
     names = {}
     for text in code(ROOT / "notebooks/01_preprocessing.ipynb"):
         exec(text, names)
@@ -191,6 +193,7 @@ def executed(tmp_path_factory, face_archive) -> Path:
     environment["MPLBACKEND"] = "agg"  # as many have it; figures are kept all the same
     environment |= {"JUPYTER_DATA_DIR": str(copy / "jupyter"), "IPYTHONDIR": str(copy / "ipython")}
     environment["PYTHONPATH"] = os.pathsep.join([str(copy), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    prepare(str(face_archive), preset("smoke"), copy / "notebooks/data")  # once, before both ask for them
     command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace"]
     started = [
         subprocess.Popen([*command, *names], cwd=copy / "notebooks", env=environment, stderr=subprocess.PIPE, text=True)
