@@ -41,7 +41,8 @@ def train(args):
     config = preset(args.preset, **{name: number for name, number in asked.items() if number is not None})
     name = args.preset if args.size == config.size else f"{args.preset}_{args.size}"
     run = args.run or f"runs/{name}"
-    faceinpaint.train(at_size(config, args.size), args.data, run, args.fresh, args.strategy, args.start)
+    chosen = args.fresh, args.strategy, args.start, args.split
+    faceinpaint.train(at_size(config, args.size), args.data, run, *chosen)
 
 
 def evaluate(args):
@@ -155,6 +156,16 @@ def _add_preset(command) -> None:
     command.add_argument("--preset", default="paper", help=f"one of {', '.join(PRESETS)} (default: %(default)s)")
 
 
+def _add_split(command) -> None:
+    command.add_argument(
+        "--split",
+        default="listed",
+        metavar="listed|official|FILE",
+        help="""which faces of CelebA. listed (the default): those that the weights of this package were made with;
+        official: the first of its official parts; FILE: a list as celeba.write_list writes it""",
+    )
+
+
 def _add_size(command) -> None:
     command.add_argument(
         "--size",
@@ -182,19 +193,14 @@ def parser() -> argparse.ArgumentParser:
 
     command = _add(commands, prepare)
     _add_data(command)
+    _add_split(command)
     _add_size(command)
-    command.add_argument(
-        "--split",
-        default="listed",
-        metavar="listed|official|FILE",
-        help="""which faces of CelebA. listed (the default): those that the weights of this package were made with;
-        official: the first of its official parts; FILE: a list as celeba.write_list writes it""",
-    )
 
     command = _add(commands, train)
     _add_preset(command)
     _add_data(command)
     _add_size(command)
+    _add_split(command)
     command.add_argument("--epochs", type=int, metavar="N", help="instead of the number in the preset")
     command.add_argument("--faces", type=_positive, metavar="N", help="the first N, not the number in the preset")
     command.add_argument("--run", metavar="FOLDER", help="the run directory (default: runs/ and the preset's name)")

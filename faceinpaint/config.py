@@ -34,8 +34,8 @@ class Config:
     flip: bool = True
     framing: tuple[int, int] = (104, 178)  # side of the training square, pixels of the 178x218 original
     framing_shift: float = 3.0  # the square's centre moves by up to this many original pixels, each way
-    rotation: float = 8.0  # degrees, up to this much to either side; as the next line, it keeps few faces from
-    colour: float = 0.15  # being learned by heart: brightness and contrast change by up to this fraction
+    rotation: float = 0.0  # degrees, up to this much to either side; 8 made upright faces worse, even of few faces
+    colour: float = 0.0  # brightness and contrast change by up to this fraction
 
     # Damage and fill.
     fill: str = "surround"  # the paper's "known values" instead of noise; see fills.FILLS

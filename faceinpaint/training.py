@@ -157,7 +157,13 @@ def _train(run: Run):
 
 
 def train(
-    config: Config, data="auto", run_dir="runs/paper", fresh=False, strategy="none", start: str | Path | None = None
+    config: Config,
+    data="auto",
+    run_dir="runs/paper",
+    fresh=False,
+    strategy="none",
+    start: str | Path | None = None,
+    split: str | Path = "listed",
 ) -> list[dict]:
     """Trains, or goes on with, the run in `run_dir`.
 
@@ -166,7 +172,7 @@ def train(
 
     Args:
         config: the experiment; `config.batch_size` images are divided among all devices.
-        data: see `celeba.prepare`.
+        data, split: see `celeba.prepare`.
         run_dir: the run directory. Of several workers, all of which are given the same, only the first has one.
         fresh: start over, discarding what `run_dir` holds.
         strategy: see `devices.chosen`.
@@ -181,7 +187,7 @@ def train(
     """
     strategy, run_dir = devices.chosen(strategy), Path(run_dir)
     config = devices.checked(devices.resolved(config), strategy)
-    faces = prepare(data, config)
+    faces = prepare(data, config, split=split)
     if not len(faces.validation):
         raise UserError(f"{faces.description}: no face is left for validation; add images")
     if not devices.is_chief(strategy):

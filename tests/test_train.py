@@ -141,7 +141,7 @@ def test_too_few_images_to_validate_or_test(run, face_files, tmp_path):
     with pytest.raises(UserError, match="no face is left for validation; add images"):
         train(settings(), str(tmp_path / "faces"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    with pytest.raises(UserError, match="no face is left for the test; add images"):
+    with pytest.raises(UserError, match="no validation face is there; add images"):
         faceinpaint.evaluate(faceinpaint.load(run[0]), str(tmp_path / "faces"))
 
 

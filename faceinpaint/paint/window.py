@@ -16,7 +16,8 @@ from faceinpaint.paint.painting import Painting
 from faceinpaint.paint.x11 import Screen
 from faceinpaint.photo.command import check_output, face_finder
 from faceinpaint.photo.read import Picture, read, read_mask
-from faceinpaint.photo.restore import eight_bits, restore_photo
+from faceinpaint.photo.classical import eight_bits
+from faceinpaint.photo.restore import restore_photo
 from faceinpaint.photo.write import FORMATS, check_holds, write
 from faceinpaint.system.files import explained, replacing
 from faceinpaint.system.stderr import captured_stderr

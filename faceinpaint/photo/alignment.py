@@ -58,6 +58,19 @@ class Alignment:
         frame = (_complex(points) - self.shift) / self.turn
         return np.stack([frame.real, frame.imag], axis=-1)
 
+    def grid(self, box) -> tuple[np.ndarray, np.ndarray]:
+        """x and y in the whole frame of each pixel of the photo's `box` (two slices): float32 [H, W] each."""
+        rows, columns = (np.arange(part.start, part.stop) for part in box)
+        from_column, from_row = columns / self.turn, (1j * rows - self.shift) / self.turn
+        return tuple(
+            np.add.outer(down.astype(np.float32), across.astype(np.float32))
+            for down, across in ((from_row.real, from_column.real), (from_row.imag, from_column.imag))
+        )
+
+    def moved(self, corner) -> "Alignment":
+        """The same in the part of the photo that begins at its pixel `corner` (row, column)."""
+        return Alignment(self.turn, self.shift - complex(corner[1], corner[0]))
+
     def footprint(self, frame: Frame, size) -> float:
         """How many photo pixels long a side of one of the `size` pixels across `frame` is."""
         return abs(self.turn) * frame.side / size

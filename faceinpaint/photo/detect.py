@@ -12,7 +12,8 @@ import numpy as np
 from faceinpaint import baselines
 from faceinpaint.config import UserError
 from faceinpaint.photo.alignment import Alignment, Frame, resampled
-from faceinpaint.photo.restore import eight_bits, restore_photo
+from faceinpaint.photo.classical import eight_bits
+from faceinpaint.photo.restore import restore_photo
 from faceinpaint.system.stderr import quiet_start
 
 LONGEST = 1000  # pixels of the longer side of what is searched: faces of 1/50 of it are found, larger ones better
@@ -85,7 +86,7 @@ def _looked_at_again(picture, landmarks):
 
 def _in_photo(pixels, hole, restorer):
     """`find_faces` in a picture of at most `LONGEST` pixels, uint8."""
-    filled = baselines.telea(pixels[None], hole[None])[0]
+    filled = baselines.biharmonic(pixels, hole)
     return [_looked_at_again(restore_photo(pixels, hole, restorer, [face])[0], face) for face in _seen(filled)]
 
 

@@ -1,18 +1,31 @@
 """A person's own photograph: faces turned to CelebA's alignment, restored, and the hole alone put back.
 
-No TensorFlow here. `photo_read` and `photo_write` know the files.
+The order of work, for each face:
+    1. what is thinner than a pixel of the network's picture is filled classically, at the photo's own resolution
+    2. levels and tone of the known pixels are brought to what the network knows       (light)
+    3. the face is cut out and restored; levels and tone are undone
+    4. the mismatch at the rim is carried inwards                                      (rim.fitted)
+    5. the face is put back, enlarged to the photo's resolution
+    6. at the rim the surroundings' own continuation takes over                        (rim.joined)
+    7. the grain of the surroundings is taken over                                     (grain)
+No TensorFlow here. `read` and `write` know the files.
 """
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from faceinpaint import baselines
 from faceinpaint.config import WHOLE_SIDE
+from faceinpaint.photo import classical, grain, ground, rim
 from faceinpaint.photo.alignment import Alignment, Frame, enlarged, outside, resampled
+from faceinpaint.photo.light import Levels, Tone
 
 MARGIN = 0.1  # of the frame's side: what is known at least on every side of a hole, where the whole frame allows it
 MOST_OUTSIDE = 0.5  # of the hole outside every face: more looks like a face that was missed
 LARGEST_HOLE = 0.5  # fraction of the network's picture; training draws no larger connected hole (masks.TRAINING_MIX)
+FINER = 2  # the mismatch at the rim is read at this many times the network's pixels
 
 
 def framing_of(points, config) -> Frame:
@@ -31,112 +44,163 @@ def framing_of(points, config) -> Frame:
     return Frame(((WHOLE_SIDE - widest) / 2,) * 2, float(widest))
 
 
-def _holes_of(hole, alignments):
-    """Which hole pixels each face repairs: those in its whole frame, the nearer face's where two overlap.
+@dataclass(frozen=True)
+class Face:
+    """A face that the hole touches, in a part of the photo.
 
-    Yields (alignment, its pixels (x, y) [N, 2], the same in its whole frame [N, 2]), of faces that the hole touches.
+    Attributes:
+        alignment: of the face, in the photo's pixels.
+        inside: the part, two slices.
+        hole: all that is too wide to be filled classically, bool [H, W].
+        own: what of that this face repairs, bool [H, W].
+        frame: what the network is to see.
+        pixel: the side of one of the network's pixels, in the photo's.
     """
-    rows, columns = np.nonzero(hole)
-    pixels = np.stack([columns, rows], axis=1)
-    if not alignments:
-        return
-    in_frame = [alignment.to_frame(pixels) for alignment in alignments]
-    distance = np.array([np.abs(points - WHOLE_SIDE / 2).max(axis=1) for points in in_frame])
-    nearest = distance.argmin(axis=0)
-    for face, (alignment, points) in enumerate(zip(alignments, in_frame, strict=True)):
-        own = (nearest == face) & (distance[face] <= WHOLE_SIDE / 2)
+
+    alignment: Alignment
+    inside: tuple[slice, slice]
+    hole: np.ndarray
+    own: np.ndarray
+    frame: Frame
+    pixel: float
+
+    @property
+    def within(self) -> Alignment:
+        """The alignment in the part's pixels."""
+        return self.alignment.moved([side.start for side in self.inside])
+
+
+def _distance(alignment, box):
+    """How far each pixel of the photo's `box` lies from the middle of a face, the longer way, in its whole frame."""
+    x, y = alignment.grid(box)
+    return np.maximum(np.abs(x - WHOLE_SIDE / 2), np.abs(y - WHOLE_SIDE / 2))
+
+
+def _part_of(hole, alignment, margin):
+    """Two slices: the box around what of `hole` lies near the face's whole frame; None where there is nothing."""
+    corners = alignment.corners(Frame())
+    first, last = np.floor(corners.min(axis=0)) - 1, np.ceil(corners.max(axis=0)) + 2
+    (left, top), (right, bottom) = (np.clip(corner, 0, hole.shape[::-1]).astype(int) for corner in (first, last))
+    near = hole[top:bottom, left:right]
+    if not near.any():
+        return None
+    rows, columns = classical.around(near, margin)
+    limits = zip((top, left), (rows, columns), hole.shape, strict=True)
+    return tuple(slice(max(start + part.start, 0), min(start + part.stop, end)) for start, part, end in limits)
+
+
+def faces_of(hole, alignments, config) -> Iterator[Face]:
+    """The faces that repair some of `hole`, bool [H, W] of the photo: what lies in their whole frame and is at least as
+    wide as a pixel of the network's picture; where two overlap, the nearer one."""
+    for number, alignment in enumerate(alignments):
+        pixel = alignment.footprint(Frame(), config.size)
+        inside = _part_of(hole, alignment, int(4 * pixel) + 4)
+        if inside is None:
+            continue
+        thick = rim.thick_part(hole[inside], pixel)
+        distances = np.stack([_distance(other, inside) for other in alignments])
+        own = thick & (distances.argmin(axis=0) == number) & (distances[number] <= WHOLE_SIDE / 2)
         if own.any():
-            yield alignment, pixels[own], points[own]
+            x, y = alignment.grid(inside)
+            frame = framing_of(np.stack([x[own], y[own]], axis=1), config)
+            yield Face(alignment, inside, thick, own, frame, alignment.footprint(frame, config.size))
 
 
-def _box(pixels, margin, shape):
-    """(left, top, right, bottom) around `pixels` (x, y) [N, 2] with a `margin`, inside a picture of `shape`."""
-    left, top = np.maximum(pixels.min(axis=0) - margin, 0)
-    right, bottom = np.minimum(pixels.max(axis=0) + margin + 1, (shape[1], shape[0]))
-    return int(left), int(top), int(right), int(bottom)
+def draw(photo, face: Face, restorer):
+    """The face as the network draws it, in the photo's own light: yields each step's name and picture, float32
+    [size, size, 3] in [0, 255]; the last one, twice as fine, is what is put back.
 
-
-def eight_bits(pixels):
-    """`pixels`, uint8 or uint16, as uint8."""
-    return pixels if pixels.dtype == np.uint8 else np.rint(pixels / 257).astype(np.uint8)
-
-
-def _telea(pixels, hole):
-    """`pixels` [H, W, 3], uint8 or uint16, its hole filled by `baselines.telea`: float32, computed with 8 bits."""
-    return baselines.telea(eight_bits(pixels)[None], hole[None])[0] * np.float32(np.iinfo(pixels.dtype).max / 255)
-
-
-def _pasted(photo, hole, own, generated, band):
-    """`photo` with `generated` in `own`, a part of its `hole`, feathered: over a `band` of pixels from the rim inwards
-    the photo's surroundings, continued by Telea's method, fade out. So the rim fits, and a scratch thinner than one of
-    the network's pixels keeps the photo's detail.
-
-    photo: uint8 or uint16 [H, W, 3]; hole, own: bool [H, W]; generated: float32 [H, W, 3], of the photo's range.
+    photo: uint8 or uint16 [H, W, 3], its hole filled classically.
     """
-    generated = np.clip(generated, 0, np.iinfo(photo.dtype).max)
-    depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 5)
-    core = np.where(own[..., None], np.rint(generated).astype(photo.dtype), photo)
-    surroundings = _telea(core, hole & ~(own & (depth >= band)))
-    share = np.clip(depth / band, 0, 1)[..., None]
-    blended = np.rint(share * generated + (1 - share) * surroundings)
-    return np.where(own[..., None], blended.astype(photo.dtype), photo)
+    size, scale = restorer.config.size, np.float32(255 / np.iinfo(photo.dtype).max)
+    beyond = outside(photo.shape, face.alignment, face.frame, size)
+    mask = (hidden(face, size) > 1e-4) | beyond
+    cut = resampled(photo, face.alignment, face.frame, size) * scale
+    tone, levels = Tone.of(cut[~mask]), Levels.of(cut[~mask])
+    seen = levels.apply(tone.grey(cut))
+    yield "what the network sees", seen
+    seen = np.rint(np.clip(seen, 0, 255)).astype(np.uint8)
+    restored = tone.put(levels.undo(restorer.restore(seen, mask).astype(np.float32)))
+    yield "restored, levels and tone undone", restored
+    finer = cv2.resize(restored, (FINER * size,) * 2, interpolation=cv2.INTER_CUBIC)
+    photo = resampled(photo, face.alignment, face.frame, FINER * size) * scale
+    known = 1 - np.maximum(hidden(face, FINER * size), np.kron(beyond, np.ones((FINER, FINER), np.float32)))
+    fitted = rim.fitted(finer, photo, known, FINER)
+    yield "mismatch at the rim carried inwards", fitted
+    yield "plain ground continued", ground.with_ground(fitted, photo, known, face.frame, FINER)
 
 
-def _restored_face(photo, hole, face, restorer):
-    """One face's part of the hole, restored: where in the photo (two slices), which pixels there (bool), the restored
-    photo there, and how much of the network's picture was hole. face: as `_holes_of` yields."""
-    alignment, pixels, points = face
-    size, highest = restorer.config.size, np.iinfo(photo.dtype).max
-    frame = framing_of(points, restorer.config)
-    image = resampled(photo, alignment, frame, size) * (255 / highest)
-    mask = (resampled(hole, alignment, frame, size) > 1e-4) | outside(hole.shape, alignment, frame, size)
-    restored = restorer.restore(np.rint(image).astype(np.uint8), mask)
-    band = max(1.0, alignment.footprint(frame, size))
-    box = left, top, right, bottom = _box(pixels, int(band) + 4, hole.shape)
-    own = np.zeros((bottom - top, right - left), bool)
-    own[pixels[:, 1] - top, pixels[:, 0] - left] = True
-    generated = enlarged(restored, alignment, frame, box) * np.float32(highest / 255)
-    inside = np.s_[top:bottom, left:right]
-    return inside, own, _pasted(photo[inside], hole[inside], own, generated, band), float(mask.mean())
+def hidden(face: Face, size) -> np.ndarray:
+    """How much of each of the `size` x `size` pixels of the face's frame is hole: float32."""
+    return resampled(face.hole, face.within, face.frame, size)
 
 
-def _fill_classically(pixels, hole):
-    """Fills `hole` of `pixels` [H, W, 3], in place, by Telea's method."""
-    rows, columns = np.nonzero(hole)
-    left, top, right, bottom = _box(np.stack([columns, rows], axis=1), 16, hole.shape)
-    inside = np.s_[top:bottom, left:right]
-    filled = np.rint(_telea(pixels[inside], hole[inside])).astype(pixels.dtype)
-    pixels[inside][hole[inside]] = filled[hole[inside]]
+def put_back(photo, face: Face, drawing):
+    """The `photo`, float32 in [0, 255], with the `drawing` in it: yields each step's name and picture."""
+    height, width = face.own.shape
+    restored = enlarged(drawing, face.within, face.frame, (0, 0, width, height))
+    yield "put back", np.where(face.own[..., None], restored, photo)
+    restored = rim.joined(photo, restored, rim.depth(face.hole), face.pixel)
+    yield "joined at the rim", np.where(face.own[..., None], restored, photo)
 
 
-def _outside_note(share, any_face) -> str:
-    if not any_face:
-        return "no face found: filled by Telea's classical method; name the eyes: --eyes X1,Y1,X2,Y2"
-    advice = "; for another face, name its eyes with --eyes" if share > MOST_OUTSIDE else ""
-    return f"{max(share, 0.01):.0%} of the hole is outside the face: filled by Telea's classical method{advice}"
+def _notes(hole, left_over, areas, any_face) -> list[str]:
+    """What the user should know, a line each. hole, left_over: pixels too wide to be filled classically, and those of
+    them that no face repairs; areas: of each face, how much of the network's picture was hole."""
+    notes = [
+        f"{area:.0%} of the face's square is hole, more than the {LARGEST_HOLE:.0%} trained with: "
+        "expect a likeness at best; mask only the damage"
+        for area in areas
+        if area > LARGEST_HOLE
+    ]
+    if left_over and not any_face:
+        notes.append("no face found: filled from the surroundings alone; name the eyes: --eyes X1,Y1,X2,Y2")
+    elif left_over:
+        share = left_over / hole
+        advice = "; for another face, name its eyes with --eyes" if share > MOST_OUTSIDE else ""
+        notes.append(f"{max(share, 0.01):.0%} of the hole is outside the face: filled from its surroundings{advice}")
+    return notes
+
+
+def restore_in_place(pixels, hole, restorer, faces) -> list[str]:
+    """As `restore_photo`, but `pixels` themselves are changed; hole: bool [H, W]. Returns the notes."""
+    alignments = [Alignment.of(landmarks) for landmarks in faces]
+    classical.fill(pixels, hole)
+    size = restorer.config.size
+    widths = [alignment.footprint(Frame(), size) for alignment in alignments]
+    left_over = rim.thick_part(hole, min(widths, default=min(hole.shape) / WHOLE_SIDE))
+    thick, areas = left_over.sum(), []
+    for face in faces_of(hole, alignments, restorer.config):
+        *_, (_, drawing) = draw(pixels, face, restorer)
+        areas.append(float((hidden(face, size) > 1e-4).mean()))
+        *_, (_, restored) = put_back(classical.as_float(pixels[face.inside]), face, drawing)
+        pixels[face.inside][face.own] = classical.as_pixels(restored, pixels.dtype)[face.own]
+        left_over[face.inside][face.own] = False
+    if areas:
+        classical.fill(pixels, left_over)
+    for tile, wide in classical.tiles(hole):
+        inner = tuple(slice(t.start - w.start, t.stop - w.start) for t, w in zip(tile, wide, strict=True))
+        part = classical.as_float(pixels[wide])
+        finished = grain.grained(part, hole[wide], [w.start for w in wide])
+        if finished is not part:
+            pixels[tile][hole[tile]] = classical.as_pixels(finished, pixels.dtype)[inner][hole[tile]]
+    return _notes(thick, left_over.sum(), areas, bool(alignments))
 
 
 def restore_photo(pixels, mask, restorer, faces) -> tuple[np.ndarray, list[str]]:
     """Repairs the hole of a photograph and leaves every other pixel as it is.
 
-    pixels: uint8 or uint16 [H, W, 3] RGB, of any size; mask: [H, W], nonzero = hole; restorer: an `Inpainter` or a
-    `LiteInpainter`; faces: for each face its eyes [2, 2] or its five landmarks [5, 2] (eyes, nose, corners of the
-    mouth, left in the picture first), (x, y) in photo pixels; `centred_face(H, W)` for a picture cut as CelebA's are.
-    Returns a new array of the same type and shape, and notes for the user, a line each: what was filled by a classical
-    method because it lies outside every face, what is larger than trained.
+    Args:
+        pixels: uint8 or uint16 [H, W, 3] RGB, of any size.
+        mask: [H, W], nonzero = hole.
+        restorer: an `Inpainter` or a `LiteInpainter`.
+        faces: for each face its eyes [2, 2] or its five landmarks [5, 2] (eyes, nose, corners of the mouth, left in
+            the picture first), (x, y) in photo pixels; `centred_face(H, W)` for a picture cut as CelebA's are.
+
+    Returns:
+        A new array of the same type and shape, and notes for the user, a line each: what was continued from its
+        surroundings because it lies outside every face, what is larger than trained.
     """
-    hole = np.asarray(mask) != 0
-    restored, left_over, notes = pixels.copy(), hole.copy(), []
-    for face in _holes_of(hole, [Alignment.of(landmarks) for landmarks in faces]):
-        inside, own, part, area = _restored_face(pixels, hole, face, restorer)
-        restored[inside][own] = part[own]
-        left_over[inside][own] = False
-        if area > LARGEST_HOLE:
-            notes.append(
-                f"{area:.0%} of the face's square is hole, more than the {LARGEST_HOLE:.0%} trained with: "
-                "expect a likeness at best; mask only the damage"
-            )
-    if left_over.any():
-        _fill_classically(restored, left_over)
-        notes.append(_outside_note(left_over.sum() / hole.sum(), bool(faces)))
+    restored = pixels.copy()
+    notes = restore_in_place(restored, np.asarray(mask) != 0, restorer, faces)
     return restored, notes

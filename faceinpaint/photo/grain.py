@@ -1,0 +1,71 @@
+"""The grain of a photograph: measured where the photograph is known, and laid over what was filled.
+
+Grain is what is everywhere: a photograph without it has some smooth place, be it skin, ground or sky. Pictures are
+float32 [H, W, 3] RGB in [0, 255].
+"""
+
+import cv2
+import numpy as np
+
+from faceinpaint.photo.light import LUMA
+
+BLOCK = 16  # pixels: side of the places that grain is measured in
+SMOOTHEST = 0.02  # of the known places: how rough these are says whether there is grain
+SMOOTH = 0.1  # of them: these show it
+MOST_BLOCKS = 12  # of these make the texture
+FINE = 1.5  # pixels: what is finer than a Gaussian of this is measured
+LEAST, FULL = 3.2, 4.2  # levels of 255, fine luma of the smoothest: up to the first no grain, from the second on all
+PERIOD = 256  # pixels after which the texture repeats
+
+
+def _mean(values):
+    """Around each pixel, over a block."""
+    return cv2.blur(values.astype(np.float32), (BLOCK, BLOCK), borderType=cv2.BORDER_REFLECT)
+
+
+def _roughness(picture, where):
+    """Variance of the fine luma around each pixel, of those in the bool `where` alone: [H, W]."""
+    luma = picture @ LUMA
+    fine = np.square(luma - cv2.GaussianBlur(luma, (0, 0), FINE))
+    return _mean(fine * where) / np.maximum(_mean(where), 1e-3)
+
+
+def _places(picture, known):
+    """Centres (row, column) [N, 2] of the blocks that are known and neither black nor white."""
+    luma, half = picture @ LUMA, BLOCK // 2
+    usable = (_mean(known & (luma > 8) & (luma < 247)) > 0.98)[::half, ::half]
+    usable[[0, -1]], usable[:, [0, -1]] = False, False
+    return np.argwhere(usable) * half
+
+
+def texture(picture, places, seed=0) -> np.ndarray:
+    """Grain like that in the blocks around `places` [N, 2], periodic, float32 [PERIOD, PERIOD, 3]: the blocks, less what
+    is smooth in them, convolved with white noise. It has their spectrum and their correlation of colours (Galerne,
+    Gousseau and Morel 2011, "Random phase textures", asymptotic discrete spot noise)."""
+    rest, half = picture - cv2.GaussianBlur(picture, (0, 0), 2 * FINE), BLOCK // 2
+    places = places[np.linspace(0, len(places) - 1, min(MOST_BLOCKS, len(places))).astype(int)]
+    blocks = np.stack([rest[y - half : y + half, x - half : x + half] for y, x in places])
+    white = np.random.default_rng(seed).standard_normal((len(blocks), PERIOD, PERIOD, 1), np.float32)
+    spectrum = np.fft.rfft2(white, axes=(1, 2)) * np.fft.rfft2(blocks, (PERIOD, PERIOD), axes=(1, 2))
+    grain = np.fft.irfft2(spectrum.sum(axis=0), (PERIOD, PERIOD), axes=(0, 1))
+    return (grain / (BLOCK * np.sqrt(len(blocks)))).astype(np.float32)
+
+
+def grained(picture, hole, corner=(0, 0)):
+    """`picture` with the grain of its known pixels in its `hole`, as much of it as the hole lacks; the same array where
+    there is none.
+
+    corner: (row, column) of the picture in the photo, so that the texture goes on from one part of it to the next.
+    """
+    places = _places(picture, ~hole)
+    if not len(places):
+        return picture
+    roughness = _roughness(picture, ~hole)[tuple(places.T)]
+    smoothest, smooth = np.quantile(roughness, [SMOOTHEST, SMOOTH])
+    share = np.clip((np.sqrt(smoothest) - LEAST) / (FULL - LEAST), 0, 1)
+    if share == 0:
+        return picture
+    grain = texture(picture, places[roughness <= smooth])
+    rows, columns = ((start + np.arange(length)) % PERIOD for start, length in zip(corner, hole.shape, strict=True))
+    lacking = share * np.sqrt(np.clip(1 - _roughness(picture, hole) / smooth, 0, 1))
+    return np.where(hole[..., None], picture + lacking[..., None] * grain[rows[:, None], columns], picture)
