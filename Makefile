@@ -12,6 +12,7 @@ PHOTO ?=
 MASK ?=
 OUT ?= restored.png
 EYES ?=
+PORT ?=
 
 VENV := .venv/installed
 PY := .venv/bin/python
@@ -33,7 +34,7 @@ help:  ## this page
 	@echo '  STRATEGY=NAME  mirrored: all GPUs of this machine; multiworker: the machines in TF_CONFIG; else one device'
 	@echo '  START=FOLDER   begin with the generator of this run, such as faceinpaint/weights, instead of at random'
 	@echo '  RUN=FOLDER     where training writes and evaluation reads; else runs/PRESET'
-	@echo '  PHOTO= MASK= OUT= EYES=X1,Y1,X2,Y2   what to restore, where it is white that is damaged, into what, the eyes'
+	@echo '  PHOTO= MASK= OUT= EYES=X1,Y1,X2,Y2 PORT=N   what to restore, white where damaged, into what, the eyes, the page'
 	@echo '  PYTHON=PATH    the Python, 3.11 to 3.13, that .venv is made with'
 	@echo
 	@echo 'For example: make train DATA=img_align_celeba.zip EPOCHS=15'
@@ -54,6 +55,7 @@ evaluate: $(VENV)  ## measure RUN, or the weights that come with the package, on
 
 readme: $(VENV)  ## fill the measured figures into README, model card and notebooks, and make their pictures anew
 	$(PY) -m faceinpaint.studies
+	$(PY) -c 'from faceinpaint.bench import browser; browser.installed() and browser.screenshot("notebooks/figures/paint.png")'
 
 # As the paper's claims want it: the same faces, epochs and seeds for all. What notebook 3 shows was made by it.
 VARIATIONS = paper noise_fill mean_fill constant_fill bce_only coarse_to_fine rotated
@@ -69,9 +71,9 @@ restore: $(VENV)  ## repair PHOTO where MASK is white, into OUT; EYES names the 
 	$(PY) -m faceinpaint restore $(call quoted,$(PHOTO)) $(call quoted,$(MASK)) -o $(call quoted,$(OUT)) \
 		$(if $(EYES),--eyes $(EYES)) $(if $(ASKED),--run $(call quoted,$(RUN)))
 
-paint: $(VENV)  ## repair PHOTO in a window: paint the damage, the restored face appears beside it
+paint: $(VENV)  ## repair PHOTO in the browser: paint the damage, the restored face appears beside it
 	$(if $(PHOTO),,$(error for example: make paint PHOTO=portrait.jpg))
-	$(PY) -m faceinpaint paint $(call quoted,$(PHOTO)) $(if $(ASKED),--run $(call quoted,$(RUN)))
+	$(PY) -m faceinpaint paint $(call quoted,$(PHOTO)) $(if $(PORT),--port $(PORT)) $(if $(ASKED),--run $(call quoted,$(RUN)))
 
 # The notebooks run in their own folder: a path given from here lies one folder up.
 from_notebooks = $(if $(filter auto sample tfds /% ~%,$(firstword $(1))),,../)$(1)

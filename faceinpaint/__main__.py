@@ -82,27 +82,24 @@ def restore(args):
 
 
 def paint(args):
-    """Repair a photograph in a window: paint the damage with the mouse, the restored face appears beside it.
+    """Repair a photograph in the browser: paint the damage, the restored face appears beside it.
 
-    Click both eyes of the face, or where they were, then paint. The restored face follows as soon as you let go.
-    Closing the window saves the result, beside PHOTO or at -o, and the mask, beside the result; the same command goes
-    on from that mask. PHOTO itself is never changed. A minute or two for most photos.
+    Serves a page to this machine alone, opens it, and prints its address; from another machine forward the port (ssh -L
+    8000:localhost:8000, with --port 8000) and open it there. Click both eyes of the face, or where they were, then
+    paint. "Save and end", or closing the page, saves the result, beside PHOTO or at -o, and the mask, beside the
+    result; the same command goes on from that mask. Half a minute without a page ends the command, Ctrl-C does at once.
+    PHOTO itself is never changed. A minute or two for most photos.
 
-    left button    paint the damage             e          click both eyes; again for another face
-    right button   erase                        f          forget the eyes
-    wheel  [ ]     size of the brush            u  r       undo, redo
-    x              left button erases, paints   c          clear the mask
-    Ctrl+wheel     zoom, as + and - do;         s  l       save mask and result, load the saved mask
-                   0 shows the whole photo      h          all keys
-    middle button  move the photo, as           q  Esc     save and close, as closing the window does
-                   the arrow keys do
+    Mouse, pen or fingers paint, the right button erases, the wheel sizes the brush. Ctrl with the wheel, or two
+    fingers, zoom; the middle button, or Space held down, moves the photo. The keys stand on the page's buttons; arrows
+    move the brush, Enter puts it down and lifts it.
 
     Example: python -m faceinpaint paint portrait.jpg
     """
-    from faceinpaint.paint import window
+    from faceinpaint.paint import server
 
     out, mask = (Path(name) if name else None for name in (args.out, args.mask))
-    window.paint(Path(args.photo), out, mask, args.run, args.eyes)
+    server.paint(Path(args.photo), out, mask, args.run, args.eyes, args.port)
 
 
 def bench(args):
@@ -262,6 +259,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--eyes", action="append", metavar="X1,Y1,X2,Y2", help="a face's eyes, instead of clicking them"
     )
+    command.add_argument("--port", type=int, default=0, metavar="N", help="of the page (default: any that is free)")
     _add_run(command)
 
     command = _add(commands, bench)

@@ -87,11 +87,21 @@ def test_a_stroke_is_timed_until_its_face_is_restored(monkeypatch):
 
     monkeypatch.setattr(bench_restoring, "REPEATS", 3)
     monkeypatch.setattr(bench_restoring.lite, "load", Slow)
+    monkeypatch.setattr(bench_restoring.browser, "installed", lambda: False)
     (row,) = bench_restoring.painting(SMOKE, None)
     assert row["unit"] == "ms"
     assert 200 <= row["lowest"] <= row["median"] <= row["highest"] < 2000
-    assert len(Slow.holes) == 4  # once for each stroke, the first to warm up
-    assert (np.diff(Slow.holes) > 0).all()  # all strokes fall on the face, each beside the one before
+    assert len(Slow.holes) == 8  # twice for each stroke, at once and refined, the first to warm up
+    assert (np.diff(Slow.holes[::2]) > 0).all()  # all strokes fall on the face, each beside the one before
+
+
+def test_where_there_is_a_browser_the_stroke_is_timed_there_too(monkeypatch):
+    monkeypatch.setattr(bench_restoring, "REPEATS", 1)
+    monkeypatch.setattr(bench_restoring.browser, "installed", lambda: True)
+    monkeypatch.setattr(bench_restoring.browser, "stroke_milliseconds", lambda photo, eyes, strokes: [900, 30, 50])
+    told, shown = bench_restoring.painting(SMOKE, None)
+    assert (shown["lowest"], shown["highest"], shown["unit"]) == (30, 50, "ms")
+    assert told["median"] > 0
 
 
 def test_spread_is_shown_where_there_is_one():

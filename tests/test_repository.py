@@ -30,7 +30,7 @@ MODULES = {
     "tensorflow-datasets": "tensorflow_datasets",
 }
 # Programs, and what others import: none of our modules needs to.
-OPTIONAL = {"mtcnn", "ipympl"}  # extras in pyproject.toml: what needs them says so
+OPTIONAL = {"mtcnn"}  # extras in pyproject.toml: what needs them says so
 NOT_IMPORTED = {"jupyter", "ruff", "importlib_resources", "beautifulsoup4"}
 
 

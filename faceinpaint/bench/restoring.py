@@ -1,5 +1,6 @@
 """Benchmarks of restoring: faces, the start of the command, the preview of `paint`."""
 
+import asyncio
 import tempfile
 import time
 from functools import partial
@@ -10,16 +11,17 @@ import numpy as np
 
 from faceinpaint import lite, pipeline
 from faceinpaint.baselines import telea
+from faceinpaint.bench import browser
 from faceinpaint.bench.measuring import REPEATS, random_faces, row, seconds_of
 from faceinpaint.bench.starting import cold_start
 from faceinpaint.config import Config
 from faceinpaint.inpainter import Inpainter
 from faceinpaint.lite import LiteInpainter, export
-from faceinpaint.paint import preview
-from faceinpaint.paint.desk import Desk
 from faceinpaint.paint.painting import Painting
-from faceinpaint.paint.window import LARGEST
+from faceinpaint.paint.session import Session
 from faceinpaint.runs.folder import EXPORTED
+
+EYES = [(1800, 1400), (2200, 1420)]  # in a photo of 12 megapixels
 
 
 def faces(config: Config, inpainter: Inpainter) -> list[dict]:
@@ -47,21 +49,38 @@ def starting(_config: Config, _) -> list[dict]:
     return [row(f"cold start of restore: {name}", "s", values) for name, values in seconds.items()]
 
 
-def _stroke_seconds(desk: Desk, x, y) -> float:
-    """From the end of a stroke, which begins at the photo's (x, y), to the picture with the face as then restored."""
-    panel, corner = desk.view.to_panel(x, y), preview.panel_corners(desk.view.panel)[0]
-    x, y = (round(at + begin) for at, begin in zip(panel, corner, strict=True))
-    desk.mouse(cv2.EVENT_LBUTTONDOWN, x, y, cv2.EVENT_FLAG_LBUTTON)
-    desk.mouse(cv2.EVENT_MOUSEMOVE, x + 10, y + 5, cv2.EVENT_FLAG_LBUTTON)
+async def _stroke_seconds(session: Session, told: asyncio.Queue, points) -> float:
+    """From a message with a stroke to the one with the face restored; then waits until all of it is refined."""
     start = time.perf_counter()
-    desk.mouse(cv2.EVENT_LBUTTONUP, x + 10, y + 5, 0)
-    desk.picture()
-    return time.perf_counter() - start
+    session.receive({"do": "stroke", "points": points, "brush": 100})
+    while "patch" not in await told.get():
+        pass
+    seconds = time.perf_counter() - start
+    while "patch" not in await told.get():
+        pass
+    return seconds
+
+
+async def _strokes_seconds(photo, strokes) -> list[float]:
+    told = asyncio.Queue()
+    session = Session(photo, Painting(photo.shape[:2], eyes=EYES), lite.load(), told.put_nowait)
+    seconds = [await _stroke_seconds(session, told, points) for points in strokes]
+    session.close()
+    return seconds
 
 
 def painting(config: Config, _) -> list[dict]:
-    """The preview of `paint`, in its largest window, on a photo of 12 megapixels, stroke after stroke."""
+    """The restored face after each of some strokes on a photo of 12 megapixels: when the page is told of it, and, where
+    there is a browser, when that shows it."""
     photo = cv2.resize(random_faces(config, 1)[0], (4000, 3000), interpolation=cv2.INTER_CUBIC)
-    desk = Desk(photo, lite.load(), Painting((3000, 4000), eyes=[(1800, 1400), (2200, 1420)]), LARGEST)
-    seconds = [_stroke_seconds(desk, 1700 + 80 * number, 1500) for number in range(1 + REPEATS)]
-    return [row("paint: from the end of a stroke to its preview, 12 megapixels", "ms", 1000 * np.array(seconds[1:]))]
+    starts = [(1700 + 80 * number, 1500) for number in range(1 + REPEATS)]
+    strokes = [[(x, y), (x + 60, y + 30)] for x, y in starts]
+    seconds = asyncio.run(_strokes_seconds(photo, strokes))
+    rows = [row("paint: from the end of a stroke to its preview, 12 megapixels", "ms", 1000 * np.array(seconds[1:]))]
+    if browser.installed():
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "photo.jpg"
+            cv2.imwrite(str(file), photo)
+            milliseconds = browser.stroke_milliseconds(file, EYES, strokes)
+        rows.append(row("paint: the same, until the browser shows it, 12 megapixels", "ms", milliseconds[1:]))
+    return rows

@@ -4,6 +4,7 @@ Starting it takes a fraction of a second, importing TensorFlow several. `export`
 """
 
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -19,7 +20,7 @@ class LiteInpainter:
 
     def __init__(self, path: Path, config: Config):
         """Raises ValueError or RuntimeError when `path` is no model that LiteRT can run."""
-        self.config = config
+        self.config, self._alone = config, Lock()  # the interpreter is for one thread at a time
         with captured_stderr():  # LiteRT says which delegate it made
             self._interpreter = Interpreter(str(path))
             self._interpreter.allocate_tensors()
@@ -28,7 +29,8 @@ class LiteInpainter:
     def _restored(self, image, mask):
         """image uint8 [size, size, 3] and mask float32 [size, size, 1] → restored, float32 in [-1, 1]."""
         image = image.astype(np.float32) / np.float32(127.5) - np.float32(1)
-        return self._run(image=image[None], mask=mask[None])["restored"][0]
+        with self._alone:
+            return self._run(image=image[None], mask=mask[None])["restored"][0]
 
     def restore(self, images, masks):
         """Repairs damaged images, one after the other: on a processor a batch is no faster.
