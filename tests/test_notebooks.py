@@ -128,8 +128,9 @@ def test_kept_outputs_are_of_a_run_without_errors(path):
     assert str(ROOT) not in path.read_text()
 
 
-def test_notebook_1_takes_a_few_images_of_ones_own(tmp_path, monkeypatch, capsys):
-    """Twenty of them, of which hardly any are left for validation."""
+@pytest.fixture
+def own_images(tmp_path, monkeypatch):
+    """The notebooks' data: twenty images of one's own, of which hardly any are left for validation."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -137,28 +138,25 @@ def test_notebook_1_takes_a_few_images_of_ones_own(tmp_path, monkeypatch, capsys
     own.mkdir()
     for number in range(20):
         cv2.imwrite(str(own / f"face {number}.png"), draw_face(number))
-    for name, value in {"DATA": own, "PRESET": "smoke"}.items():
+    for name, value in {"DATA": own, "PRESET": "smoke", "RUN": tmp_path / "none", "HOME": tmp_path}.items():
         monkeypatch.setenv(f"FACEINPAINT_{name}", str(value))
-    monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path))
+    monkeypatch.chdir(ROOT / "notebooks")
+    yield
+    matplotlib.pyplot.close("all")
+
+
+def test_notebook_1_takes_a_few_images_of_ones_own(own_images, capsys):
     names = {}
     for text in code(ROOT / "notebooks/01_preprocessing.ipynb"):
         exec(text, names)
     assert len(names["faces"].validation) < 5
     assert "largest change to a known pixel: 0.0" in capsys.readouterr().out
-    matplotlib.pyplot.close("all")
 
 
-def test_notebook_4_takes_a_photo_of_ones_own(tmp_path, face_archive, monkeypatch, capsys):
+def test_notebook_4_takes_a_photo_of_ones_own(own_images, tmp_path, capsys):
     """As its text says: one cell is changed, and the saved mask, of another size, stands in nobody's way."""
-    import matplotlib
-
-    matplotlib.use("agg")
     notebook, photo = ROOT / "notebooks/04_restore_a_photo.ipynb", tmp_path / "portrait.png"
     cv2.imwrite(str(photo), cv2.resize(draw_face(1), (360, 440)))
-    for name, value in {"DATA": face_archive, "PRESET": "smoke", "RUN": tmp_path / "none"}.items():
-        monkeypatch.setenv(f"FACEINPAINT_{name}", str(value))
-    monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path))
-    monkeypatch.chdir(ROOT / "notebooks")
     advice = re.findall(r"`((?:picture|eyes) = .+?)`", source(cells(notebook, "markdown")[1]))
     own = (
         "\n".join(advice)
@@ -172,7 +170,6 @@ def test_notebook_4_takes_a_photo_of_ones_own(tmp_path, face_archive, monkeypatc
     assert names["picture"].shape == (440, 360, 3)
     assert names["mask"].shape == (440, 360)
     assert "pixels changed outside the hole: 0" in capsys.readouterr().out
-    matplotlib.pyplot.close("all")
 
 
 @pytest.fixture(scope="module")
