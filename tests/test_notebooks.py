@@ -16,6 +16,8 @@ import cv2
 import pytest
 from conftest import draw_face
 
+from faceinpaint import prepare, preset
+
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -126,8 +128,9 @@ def test_kept_outputs_are_of_a_run_without_errors(path):
     assert str(ROOT) not in path.read_text()
 
 
-def test_notebook_1_takes_a_few_images_of_ones_own(tmp_path, monkeypatch, capsys):
-    """Twenty of them, of which hardly any are left for validation."""
+@pytest.fixture
+def own_images(tmp_path, monkeypatch):
+    """The notebooks' data: twenty images of one's own, of which hardly any are left for validation."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -135,28 +138,25 @@ def test_notebook_1_takes_a_few_images_of_ones_own(tmp_path, monkeypatch, capsys
     own.mkdir()
     for number in range(20):
         cv2.imwrite(str(own / f"face {number}.png"), draw_face(number))
-    for name, value in {"DATA": own, "PRESET": "smoke"}.items():
+    for name, value in {"DATA": own, "PRESET": "smoke", "RUN": tmp_path / "none", "HOME": tmp_path}.items():
         monkeypatch.setenv(f"FACEINPAINT_{name}", str(value))
-    monkeypatch.setattr("faceinpaint.celeba.data_folder", lambda: tmp_path)
+    monkeypatch.chdir(ROOT / "notebooks")
+    yield
+    matplotlib.pyplot.close("all")
+
+
+def test_notebook_1_takes_a_few_images_of_ones_own(own_images, capsys):
     names = {}
     for text in code(ROOT / "notebooks/01_preprocessing.ipynb"):
         exec(text, names)
     assert len(names["faces"].validation) < 5
     assert "largest change to a known pixel: 0.0" in capsys.readouterr().out
-    matplotlib.pyplot.close("all")
 
 
-def test_notebook_4_takes_a_photo_of_ones_own(tmp_path, face_archive, monkeypatch, capsys):
+def test_notebook_4_takes_a_photo_of_ones_own(own_images, tmp_path, capsys):
     """As its text says: one cell is changed, and the saved mask, of another size, stands in nobody's way."""
-    import matplotlib
-
-    matplotlib.use("agg")
     notebook, photo = ROOT / "notebooks/04_restore_a_photo.ipynb", tmp_path / "portrait.png"
     cv2.imwrite(str(photo), cv2.resize(draw_face(1), (360, 440)))
-    for name, value in {"DATA": face_archive, "PRESET": "smoke", "RUN": tmp_path / "none"}.items():
-        monkeypatch.setenv(f"FACEINPAINT_{name}", str(value))
-    monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path))
-    monkeypatch.chdir(ROOT / "notebooks")
     advice = re.findall(r"`((?:picture|eyes) = .+?)`", source(cells(notebook, "markdown")[1]))
     own = (
         "\n".join(advice)
@@ -170,7 +170,6 @@ def test_notebook_4_takes_a_photo_of_ones_own(tmp_path, face_archive, monkeypatc
     assert names["picture"].shape == (440, 360, 3)
     assert names["mask"].shape == (440, 360)
     assert "pixels changed outside the hole: 0" in capsys.readouterr().out
-    matplotlib.pyplot.close("all")
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +190,7 @@ def executed(tmp_path_factory, face_archive) -> Path:
     environment["MPLBACKEND"] = "agg"  # as many have it; figures are kept all the same
     environment |= {"JUPYTER_DATA_DIR": str(copy / "jupyter"), "IPYTHONDIR": str(copy / "ipython")}
     environment["PYTHONPATH"] = os.pathsep.join([str(copy), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    prepare(str(face_archive), preset("smoke"), copy / "notebooks/data")  # once, before both ask for them
     command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace"]
     started = [
         subprocess.Popen([*command, *names], cwd=copy / "notebooks", env=environment, stderr=subprocess.PIPE, text=True)
