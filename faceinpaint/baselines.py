@@ -5,21 +5,16 @@ pixels bit-identical to `images`. What lies in the hole is never looked at, and 
 mid-grey.
 """
 
-import itertools
 from collections.abc import Callable
 from functools import wraps
 
 import cv2
 import numpy as np
 
+from faceinpaint.classical import biharmonic_fill, inpainted
 from faceinpaint.contract import checked
 
 MID_GREY = 128  # 0 on the networks' scale of [-1, 1]
-RADIUS = 3  # pixels around each hole pixel that `cv2.inpaint` looks at
-EXACT = 4096  # hole pixels up to which the biharmonic equation is solved at once; more are solved from coarse to fine
-DEEPEST = 24  # pixels to the next known one: beyond, at the coarsest scale, Navier-Stokes is better than biharmonic
-RIM = 5  # pixels from the rim inwards that are solved anew at every finer scale
-TILE, HALO = 256, 8  # pixels: one tile is solved at a time, with its surroundings, so that memory stays bounded
 
 
 def _for_each_image(repair):
@@ -42,92 +37,17 @@ def mean(image, hole):
     return np.broadcast_to(np.rint(image[~hole].mean(axis=0)).astype(np.uint8), image.shape)
 
 
-def _inpaint(image, hole, method):
-    """`cv2.inpaint`, the picture framed by one more pixel of hole: at a picture's own first and last pixels OpenCV
-    mixes in what lies in the hole, which here is the answer."""
-    framed = cv2.copyMakeBorder(image, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    framed_hole = cv2.copyMakeBorder(hole.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
-    return cv2.inpaint(framed, framed_hole, RADIUS, method)[1:-1, 1:-1]
-
-
 @_for_each_image
 def telea(image, hole):
     """Fast marching from the hole's rim inwards (Telea 2004, "An image inpainting technique based on the fast marching
     method")."""
-    return _inpaint(image, hole, cv2.INPAINT_TELEA)
+    return inpainted(image, hole, cv2.INPAINT_TELEA)
 
 
 @_for_each_image
 def navier_stokes(image, hole):
     """Lines of equal brightness continued into the hole as streamlines of a fluid (Bertalmio et al. 2001)."""
-    return _inpaint(image, hole, cv2.INPAINT_NS)
-
-
-def _around(hole, margin):
-    """Two slices: the box around `hole`, bool [H, W], wider by `margin` on each side."""
-    left, top, width, height = cv2.boundingRect(hole.astype(np.uint8))
-    return np.s_[max(top - margin, 0) : top + height + margin, max(left - margin, 0) : left + width + margin]
-
-
-def _tiles(shape):
-    """Yields squares that cover a picture of `shape` (H, W), two slices each, in two sizes: by `HALO` larger than their
-    share, and larger by two more pixels; and the first in the pixels of the second."""
-    for corner in itertools.product(*(range(0, side, TILE) for side in shape)):
-        inner = [slice(max(start - HALO, 0), start + TILE + HALO) for start in corner]
-        outer = [slice(max(part.start - 2, 0), part.stop + 2) for part in inner]
-        yield tuple(outer), tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
-
-
-def _solved(picture, hole):
-    """The biharmonic equation, Δ²u = 0 in `hole` with the two known pixels around it as boundary, tile by tile: each
-    takes from `picture` [H, W, C] what lies in the others by then. Changes `picture`."""
-    from skimage.restoration import inpaint_biharmonic  # half a second: only where it is needed
-
-    for outer, inner in _tiles(hole.shape):
-        part, unknown = picture[outer], np.zeros_like(hole[outer])
-        unknown[inner] = hole[outer][inner]
-        if unknown.any():
-            near = _around(unknown, 2)
-            part[near] = inpaint_biharmonic(part[near], unknown[near], channel_axis=-1)
-    return picture
-
-
-def _coarse_to_fine(picture, hole):
-    """`picture` with its `hole` filled: at once where that is small, else from the same at half the size, the biharmonic
-    equation solved anew in the `RIM`, where alone there is detail. Changes `picture`."""
-    depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 5)
-    small = hole.sum() <= EXACT
-    if depth.max() <= RIM or (small and depth.max() <= DEEPEST):
-        return _solved(picture, hole)
-    picture[hole] = (_deep(picture, hole) if small else _coarser(picture, hole))[hole]
-    return _solved(picture, hole & (depth <= RIM))
-
-
-def _deep(picture, hole):
-    """Navier-Stokes, which takes 8 bits."""
-    return _inpaint(np.rint(np.clip(picture, 0, 255)).astype(np.uint8), hole, cv2.INPAINT_NS)
-
-
-def _coarser(picture, hole):
-    """`biharmonic_fill` of `picture` at half its size, the mean of known pixels in each, enlarged again."""
-    height, width = hole.shape
-    even = 0, height % 2, 0, width % 2
-    known = cv2.copyMakeBorder((~hole).astype(np.float32), *even, cv2.BORDER_REPLICATE)
-    picture = cv2.copyMakeBorder(picture, *even, cv2.BORDER_REPLICATE) * known[..., None]
-    half = known.shape[1] // 2, known.shape[0] // 2
-    share = cv2.resize(known, half, interpolation=cv2.INTER_AREA)
-    mean = cv2.resize(picture, half, interpolation=cv2.INTER_AREA) / np.maximum(share, 0.25)[..., None]
-    filled = _coarse_to_fine(mean, share < 0.25)
-    return cv2.resize(filled, known.shape[::-1], interpolation=cv2.INTER_LINEAR)[:height, :width]
-
-
-def biharmonic_fill(picture, hole):
-    """`picture` float32 [H, W, C] in [0, 255] with its `hole`, bool [H, W], filled as by `biharmonic`, not rounded."""
-    picture = picture.copy()
-    if hole.any() and not hole.all():
-        near = _around(hole, 16)
-        picture[near] = _coarse_to_fine(picture[near], hole[near])
-    return picture
+    return inpainted(image, hole, cv2.INPAINT_NS)
 
 
 @_for_each_image
@@ -144,7 +64,7 @@ def symmetric_crop(image, hole):
     The axis is the picture's vertical centre line, the symmetry axis of an aligned face: column c shows column
     W - 1 - c as it is, its brightness not matched. Where that is damaged as well: Navier-Stokes.
     """
-    return np.where(hole[:, ::-1, None], _inpaint(image, hole, cv2.INPAINT_NS), image[:, ::-1])
+    return np.where(hole[:, ::-1, None], inpainted(image, hole, cv2.INPAINT_NS), image[:, ::-1])
 
 
 BASELINES: dict[str, Callable] = {

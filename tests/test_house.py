@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "faceinpaint"
 FLOORS = [
     ["config"],
     ["system"],
+    ["classical"],
     ["masks", "fills", "networks", "losses", "contract", "metrics", "baselines", "figures", "lpips"],
     ["celeba"],
     ["pipeline"],

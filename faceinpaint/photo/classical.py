@@ -5,7 +5,7 @@ import itertools
 import cv2
 import numpy as np
 
-from faceinpaint.baselines import biharmonic_fill
+from faceinpaint.classical import biharmonic_fill
 from faceinpaint.photo.rim import depth
 
 AT_ONCE = 4_000_000  # pixels; a hole whose box has more is filled at a smaller scale first, then tile by tile
