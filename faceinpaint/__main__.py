@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -68,17 +69,22 @@ def evaluate(args):
 def restore(args):
     """Repair a damaged photograph, or a folder of them, where a mask is white.
 
-    PHOTO is any picture of up to 40 megapixels, MASK one of the same size, white where the photo is damaged. Only that
+    PHOTO is any picture of up to 200 megapixels, MASK one of the same size, white where the photo is damaged. Only that
     is changed; format, depth, transparency and metadata stay where OUT ends as PHOTO does, and what cannot stay is
     said. The faces are those that --eyes names, in a second or so, or that the package mtcnn finds (pip install
-    mtcnn==1.0.0), in some more. What lies outside every face is filled by a classical method. With folders, a mask has
-    its photo's name.
+    mtcnn==1.0.0), in some more. Scratches, dust and what lies outside every face are continued from their surroundings.
+    With folders, a mask has its photo's name.
+
+    What helps: paint a little beyond the damage, soft edges included; name the middle of each pupil, or where it was,
+    even beyond a torn edge. Grey, sepia, faded and grainy prints stay as they are. What stays soft: the network draws
+    64x64 pixels, so an eye, nose or mouth lost altogether is less sharp than its surroundings, in small faces too.
 
     Example: python -m faceinpaint restore portrait.jpg mask.png -o restored.png --eyes 310,402,422,398
     """
     from faceinpaint.photo import command
 
-    command.restore(Path(args.photo), Path(args.mask), Path(args.out), args.run, args.eyes, args.align)
+    drawn = command.Drawn(args.damage, args.exact_mask)
+    command.restore(Path(args.photo), Path(args.mask), Path(args.out), args.run, args.eyes, args.align, drawn)
 
 
 def paint(args):
@@ -240,13 +246,19 @@ def parser() -> argparse.ArgumentParser:
         "--eyes",
         action="append",
         metavar="X1,Y1,X2,Y2",
-        help="a face's eyes, in pixels of PHOTO; again for a second face",
+        help="a face's eyes, in pixels of PHOTO, either first; then its nose, for a face that lies; again for a second face",
     )
     faces.add_argument(
         "--align",
         choices=("auto", "none"),
         default="auto",
         help="auto (the default): find the faces; none: PHOTO is cut as CelebA's pictures are",
+    )
+    command.add_argument(
+        "--damage", choices=("white", "black"), help="its colour in MASK (default: white, and less than half of it)"
+    )
+    command.add_argument(
+        "--exact-mask", action="store_true", help="change nothing beyond MASK, should damage show there"
     )
     _add_run(command)
 
@@ -287,11 +299,17 @@ def _terminate(*_):
     raise Terminated
 
 
+def _with_eyes(argv: list[str]) -> list[str]:
+    """`argv` with an `--eyes` whose first number is negative, and so looks like an option, as one word."""
+    words = "\0".join(argv)
+    return re.sub(r"(^|\0)--eyes\0-(?=[\d.])", r"\1--eyes=-", words).split("\0") if argv else argv
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs the command in `argv` and returns the exit code: 0; 2 for what the user can mend; 130 for Ctrl-C, 143 for
     SIGTERM."""
     program = parser()
-    args = program.parse_args(argv)
+    args = program.parse_args(_with_eyes(sys.argv[1:] if argv is None else argv))
     if "run_command" not in args:
         program.print_help()
         return 0

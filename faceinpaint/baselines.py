@@ -18,7 +18,7 @@ MID_GREY = 128  # 0 on the networks' scale of [-1, 1]
 RADIUS = 3  # pixels around each hole pixel that `cv2.inpaint` looks at
 EXACT = 4096  # hole pixels up to which the biharmonic equation is solved at once; more are solved from coarse to fine
 DEEPEST = 24  # pixels to the next known one: beyond, at the coarsest scale, Navier-Stokes is better than biharmonic
-RIM = 4  # pixels from the rim inwards that are solved anew at every finer scale
+RIM = 5  # pixels from the rim inwards that are solved anew at every finer scale
 TILE, HALO = 256, 8  # pixels: one tile is solved at a time, with its surroundings, so that memory stays bounded
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 WHOLE_SIDE = 178  # CelebA's aligned images are 178 x 218; their centre square, rows 20 to 197, is the whole frame
-MEGAPIXELS = 40  # no larger picture is opened: a small file can unpack to more than the memory there is
+MEGAPIXELS = 200  # no larger picture is opened: a small file can unpack to more than the memory there is
 
 
 class UserError(Exception):

@@ -2,7 +2,9 @@
 
 import os
 import sys
+import unicodedata
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -11,14 +13,31 @@ from tqdm import tqdm
 
 from faceinpaint import lite
 from faceinpaint.config import UserError
+from faceinpaint.photo import kinds
 from faceinpaint.photo.alignment import centred_face
 from faceinpaint.photo.read import read, read_mask
-from faceinpaint.photo.restore import restore_photo
+from faceinpaint.photo.restore import restore_in_place
+from faceinpaint.photo.spill import widened
+from faceinpaint.photo.upright import with_nose
 from faceinpaint.photo.write import FORMATS, LOSSY, check_holds, kind_of, write
 from faceinpaint.system.files import explained
 
 CLOSEST_EYES = 4  # pixels; a smaller face has nothing to repair from
+BEYOND = 0.5  # of the photo: how far outside of it an eye may lie
+MOST_NAMED = 8  # files of a folder that are no pictures
 LOSSY_NOTE = "this kind of picture loses a little when it is written, outside the hole too; a .png keeps every pixel"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """How a mask is to be understood: the colour of the `damage`, one of `read.DAMAGE` or None for white unless that is most
+    of the photo; `exact`: to its last pixel, or wider where the damage shows beyond it."""
+
+    damage: str | None = None
+    exact: bool = False
+
+
+AS_DRAWN = Drawn()
 
 
 def _say(line):
@@ -40,24 +59,28 @@ def check_output(out: Path, *inputs: Path):
 
 
 def _marked(texts: list[str], pixels, hole, restorer=None) -> list[np.ndarray]:
-    """The eyes [2, 2] of each face that `--eyes` names in `texts`, the left one in the picture first."""
-    height, width = hole.shape
+    """The eyes [2, 2] of each face that `--eyes` names in `texts`, or the eyes and the nose [3, 2]. An eye may lie beyond
+    the edge of a torn photo."""
+    size = np.array(hole.shape[::-1])
     faces = []
     for text in texts:
         try:
-            eyes = np.array([float(number) for number in text.split(",")]).reshape(2, 2)
-        except ValueError as error:
+            points = np.array([float(number) for number in text.split(",")])
+            points = points.reshape({4: 2, 6: 3}[len(points)], 2)
+        except (ValueError, KeyError) as error:
             raise UserError(f"--eyes {text}: not four numbers; give both eyes' centres, X1,Y1,X2,Y2") from error
-        if not ((eyes >= 0) & (eyes <= (width - 1, height - 1))).all():  # numbers that are not finite as well
-            raise UserError(f"--eyes {text}: outside the photo of {width}x{height} pixels; give both eyes' centres")
-        if np.linalg.norm(eyes[0] - eyes[1]) < CLOSEST_EYES:
+        if not ((points > -BEYOND * size) & (points < (1 + BEYOND) * size)).all():  # not finite ones as well
+            raise UserError(
+                f"--eyes {text}: far outside the photo of {size[0]}x{size[1]} pixels; give both eyes' centres"
+            )
+        if np.linalg.norm(points[0] - points[1]) < CLOSEST_EYES:
             raise UserError(f"--eyes {text}: less than {CLOSEST_EYES} pixels apart; give both eyes' centres")
-        faces.append(eyes[np.argsort(eyes[:, 0], kind="stable")])
+        faces.append(points)
     return faces
 
 
 def _centred(pixels, hole, restorer=None) -> list[np.ndarray]:
-    return [centred_face(*hole.shape)]
+    return [with_nose(centred_face(*hole.shape))]
 
 
 def face_finder(eyes: list[str] | None, align: str) -> Callable:
@@ -73,52 +96,86 @@ def face_finder(eyes: list[str] | None, align: str) -> Callable:
     return detect.find_faces
 
 
-def restore_file(photo_path: Path, mask_path: Path, out: Path, load: Callable, find_faces: Callable):
+def _decisions(photo, hole, spilled) -> list[str]:
+    """What was decided about the damage, a line each. spilled: by how many pixels the mask was widened."""
+    notes = []
+    if spilled:
+        notes.append(
+            f"the damage shows up to {spilled} pixels beyond the mask: these are mended as well; to keep to the mask, "
+            "--exact-mask"
+        )
+    if photo.erased(hole):
+        notes.append("transparent in the hole: opaque there now")
+    return notes
+
+
+def restore_file(photo_path: Path, mask_path: Path, out: Path, load: Callable, find_faces: Callable, drawn=AS_DRAWN):
     """Restores the picture `photo_path` where the picture `mask_path` is white and writes it to `out`.
 
-    load: called without arguments, gives an `Inpainter` or a `LiteInpainter`; find_faces: see `face_finder`.
-    What the user should know goes to stderr, a line each.
+    load: called without arguments, gives an `Inpainter` or a `LiteInpainter`; find_faces: see `face_finder`; drawn: how
+    the mask is to be understood. What the user should know goes to stderr, a line each.
     Raises `UserError` when a file cannot be used; nothing is written then.
     """
     check_output(out, photo_path, mask_path)
     photo = read(photo_path)
-    hole = read_mask(mask_path, photo)
+    hole = read_mask(mask_path, photo, drawn.damage)
     check_holds(out, photo)
     pixels, restorer = photo.colour(), load()
-    restored, notes = restore_photo(pixels, hole, restorer, find_faces(pixels, hole, restorer))
-    lost = write(out, photo, photo.with_hole(restored, hole))
-    for note in (*photo.notes, *notes, *lost):
+    hole, spilled = (hole, 0) if drawn.exact else widened(pixels, hole)
+    decided = _decisions(photo, hole, spilled)
+    notes = restore_in_place(pixels, hole, restorer, find_faces(pixels, hole, restorer))
+    photo = replace(photo, stored=photo.with_hole(pixels, hole))
+    lost = write(out, photo, photo.stored)
+    for note in (*photo.notes, *decided, *notes, *lost):
         _say(f"{photo_path}: {note}")
+
+
+def _same_name(name: str) -> str:
+    """What two names have alike that look alike: letters with accents can be composed in two ways."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _mask_for(photo: Path, masks: Path) -> Path:
     """The mask in the folder `masks` that has the photo's name, whatever its suffix."""
-    found = sorted(path for path in masks.iterdir() if path.stem == photo.stem and path.suffix.lower() in FORMATS)
+    found = sorted(path for path in _pictures(masks) if _same_name(path.stem) == _same_name(photo.stem))
     if len(found) != 1:
         many = f"{len(found)} masks of this name" if found else "no mask of this name"
         raise UserError(f"{photo}: {many} in {masks}; exactly one is needed, such as {photo.stem}.png")
     return found[0]
 
 
-def restore_folder(photos: Path, masks: Path, out: Path, load: Callable, find_faces: Callable):
+def _pictures(folder: Path) -> list[Path]:
+    """The pictures in `folder` by their names, those included that are not readable here, so that they are named; without
+    the shadows that macOS lays beside files."""
+    paths = (path for path in sorted(folder.iterdir()) if not path.name.startswith("."))
+    return [path for path in paths if path.suffix.lower() in FORMATS.keys() | kinds.SUFFIXES]
+
+
+def restore_folder(photos: Path, masks: Path, out: Path, load: Callable, find_faces: Callable, drawn=AS_DRAWN):
     """Restores each picture of the folder `photos` with the mask of the same name into the folder `out`.
 
     A file that fails is said on stderr and the rest goes on. Raises `UserError` at the end when any did.
     """
-    names = sorted(path for path in photos.iterdir() if path.suffix.lower() in FORMATS)
+    names = _pictures(photos)
     if not names:
         raise UserError(f"{photos}: holds no picture; give the folder with the photos")
+    others = [path.name for path in photos.iterdir() if path not in names and not path.name.startswith(".")]
+    if others:
+        _say(
+            f"{photos}: passed over, for their names are no pictures': {', '.join(sorted(others)[:MOST_NAMED])}"
+            + (f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else "")
+        )
     if not out.parent.is_dir() or (out.exists() and not out.is_dir()):
         raise UserError(f"{out}: not a folder, nor one that can be made; give another -o")
     with explained(out):
         out.mkdir(exist_ok=True)
     load()  # without it nothing can be done
-    if any(kind_of(path) in LOSSY for path in names):
+    if any(FORMATS.get(path.suffix.lower()) in LOSSY for path in names):
         _say(f"{out}: {LOSSY_NOTE}")
     failed = 0
     for path in tqdm(names, unit="photo", disable=None, dynamic_ncols=True):
         try:
-            restore_file(path, _mask_for(path, masks), out / path.name, load, find_faces)
+            _restore_one(path, masks, out / path.name, load, find_faces, drawn)
         except (UserError, OSError) as error:
             failed += 1
             _say(f"{path}: {error.strerror}" if isinstance(error, OSError) else error)
@@ -127,7 +184,15 @@ def restore_folder(photos: Path, masks: Path, out: Path, load: Callable, find_fa
         raise UserError(f"{photos}: {failed} of {len(names)} photos not restored, for the reasons above; mend these")
 
 
-def restore(photo: Path, mask: Path, out: Path, run=None, eyes=None, align="auto"):
+def _restore_one(path: Path, masks: Path, *arguments):
+    """One of a folder's photos; what is not readable here is said before its mask is asked for."""
+    if path.suffix.lower() not in FORMATS:
+        read(path)
+        raise UserError(f"{path}: '{path.suffix}' names no kind of picture that can be written; save it as PNG")
+    restore_file(path, _mask_for(path, masks), *arguments)
+
+
+def restore(photo: Path, mask: Path, out: Path, run=None, eyes=None, align="auto", drawn=AS_DRAWN):
     """The command `restore`: one picture, or each in a folder. Raises `UserError` for what the user can mend."""
     load = cache(partial(lite.load, run))
     if photo.is_dir():
@@ -135,11 +200,11 @@ def restore(photo: Path, mask: Path, out: Path, run=None, eyes=None, align="auto
             raise UserError(f"{mask}: not a folder, but {photo} is one; give the folder with the masks of its photos")
         if eyes:
             raise UserError("--eyes: names the eyes of one photo; for a folder use --align auto or none")
-        return restore_folder(photo, mask, out, load, face_finder(None, align))
+        return restore_folder(photo, mask, out, load, face_finder(None, align), drawn)
     if mask.is_dir():
         raise UserError(f"{mask}: a folder; give the mask of {photo}")
     out = out / photo.name if out.is_dir() else out
-    restore_file(photo, mask, out, load, face_finder(eyes, align))
+    restore_file(photo, mask, out, load, face_finder(eyes, align), drawn)
     if kind_of(out) in LOSSY:
         _say(f"{out}: {LOSSY_NOTE}")
     print(f"{out}: restored")

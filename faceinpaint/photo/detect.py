@@ -17,7 +17,7 @@ from faceinpaint.photo.restore import restore_photo
 from faceinpaint.system.stderr import quiet_start
 
 LONGEST = 1000  # pixels of the longer side of what is searched: faces of 1/50 of it are found, larger ones better
-TURNS = (-35, 35)  # degrees by which a picture is turned where no face is seen in it: the detector knows upright ones
+TURNS = (-35, 35, 180, -90, 90)  # degrees by which a picture is turned where no face is seen in it, as a scan may be
 CLOSE_UP = Frame((-45.0, -45.0), 268.0)  # a face with its surroundings, for a second look
 CLOSE_UP_SIZES = (300, 402, 520)  # pixels: what the detector finds differs a little from size to size
 NAMES = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")

@@ -12,6 +12,7 @@ HEAD = (89.0, 100.0), (52.0, 74.0)  # centre and half axes of an ellipse in the 
 WITH_HAIR = 1.3  # times as wide, and there is hardly ever hair outside
 ALIKE = 18.0  # levels of 255 between two pixels of one ground, before its gradient is known
 PLAIN = 5.0  # levels: a ground that deviates more from an even gradient is not plain
+WIDE = 0.05  # of the frame's edge is hole, at least
 LEAST = 0.58  # of what is known outside the head is ground
 DRAWN = 30.0  # levels: nearer to the ground than that, the network has drawn it itself
 KNOWN = 0.4  # of the ground so drawn: then the network knows it, and where it ends
@@ -26,9 +27,9 @@ def _outside_head(frame, size, widened=1.0):
 
 def _commonest(colours):
     """Which of `colours` [N, 3] are like the one that the most others are like: bool [N]."""
-    some = colours[:: max(1, len(colours) // 400)]
-    alike = np.abs(colours[:, None] - some).max(axis=2) < ALIKE
-    return alike[:, alike.sum(axis=0).argmax()]
+    some = colours[:: max(1, len(colours) // 200)]
+    alike = np.abs(some[:, None] - some).max(axis=2) < ALIKE
+    return np.abs(colours - some[alike.sum(axis=0).argmax()]).max(axis=1) < ALIKE
 
 
 def plain_ground(photo, known, frame):
@@ -59,7 +60,7 @@ def plain_ground(photo, known, frame):
 
 def _reaching_the_edge(seen):
     """The parts of `seen`, bool [S, S], that touch the frame's edge: skin of the ground's colour is none of it."""
-    count, labels = cv2.connectedComponents(seen.astype(np.uint8), connectivity=4)
+    _, labels = cv2.connectedComponents(seen.astype(np.uint8), connectivity=4)
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     return seen & np.isin(labels, np.setdiff1d(edge, 0))
 
@@ -73,7 +74,7 @@ def with_ground(restored, photo, known, frame, pixel):
     """
     whole = known > 0.99
     edge = np.concatenate([known[0], known[-1], known[:, 0], known[:, -1]])
-    found = plain_ground(photo, whole, frame) if edge.min() < 0.5 else None
+    found = plain_ground(photo, whole, frame) if (edge < 0.5).mean() > WIDE else None
     if found is None:
         return restored
     ground, seen = found
@@ -84,5 +85,6 @@ def with_ground(restored, photo, known, frame, pixel):
     if (np.abs(restored - ground).max(axis=2) < DRAWN)[expected].mean() > KNOWN:
         return restored
     guess, label = (np.repeat(part[..., None], 3, axis=2).astype(np.float32) for part in (guess, seen))
-    share = np.clip(2 * cv2.GaussianBlur(fitted(guess, label, known, pixel), (0, 0), pixel / 2) - 0.5, 0, 1)
+    rim = (whole & (depth(whole) <= pixel)).astype(np.float32)
+    share = np.clip(2 * cv2.GaussianBlur(fitted(guess, label, rim, pixel), (0, 0), pixel / 2) - 0.5, 0, 1)
     return np.where((depth(~whole) > 0)[..., None], share * ground + (1 - share) * restored, restored)

@@ -4,7 +4,6 @@ OpenCV decodes, for it keeps 16 bits and alpha; Pillow reads the header. `photo_
 """
 
 import warnings
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -13,102 +12,20 @@ import numpy as np
 from PIL import Image
 
 from faceinpaint.config import MEGAPIXELS, UserError
+from faceinpaint.photo import kinds
+from faceinpaint.photo.picture import Picture, orientation_of, turned
 from faceinpaint.system.stderr import captured_stderr
 
-ORIENTATION = 0x0112  # EXIF tag
+BIT_DEPTH = 24  # byte of a PNG
 END_OF_JPEG = b"\xff\xd9"
+Image.MAX_IMAGE_PIXELS = MEGAPIXELS * 10**6  # Pillow refuses twice as many; read refuses more than these
 MOST_MISSING = 0.1  # of a JPEG's rows; with more of them missing it is refused
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An upright picture. `stored` is uint8, uint16 or float32: grey [H, W], grey and alpha [H, W, 2], RGB [H, W, 3] or
-    RGB and alpha [H, W, 4]. `header` is Pillow's, without pixels; None for what only OpenCV reads. `notes`: a line for
-    each thing that the user should know of the file."""
-
-    path: Path
-    stored: np.ndarray
-    header: Image.Image | None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.stored.shape[:2]
-
-    @property
-    def grey(self) -> bool:
-        return self.stored.ndim == 2 or self.stored.shape[2] == 2
-
-    @property
-    def alpha(self) -> np.ndarray | None:
-        """The last channel, where it is alpha."""
-        return self.stored[..., -1] if self.stored.ndim == 3 and self.stored.shape[2] in (2, 4) else None
-
-    @property
-    def highest(self) -> float:
-        """The value of white: what the depth holds, or for float pixels the brightest there is, at least 1."""
-        if self.stored.dtype == np.float32:
-            return max(1.0, float(self.stored.max()))
-        return float(np.iinfo(self.stored.dtype).max)
-
-    def colour(self) -> np.ndarray:
-        """The colours as RGB [H, W, 3], uint8, or uint16 for more than 8 bits."""
-        values = self.stored
-        if self.grey:
-            values = np.repeat(values.reshape(*self.shape, -1)[..., :1], 3, axis=2)
-        values = np.ascontiguousarray(values[..., :3])
-        if values.dtype == np.float32:
-            values = np.rint(np.clip(values, 0, None) * (65535 / self.highest)).astype(np.uint16)
-        return values
-
-    def with_hole(self, restored, hole) -> np.ndarray:
-        """`stored` with the colours of `restored`, as `colour` gives them, in `hole` and nowhere else."""
-        stored, values = self.stored.copy(), restored[hole].astype(np.float64)
-        if stored.dtype == np.float32:
-            values *= self.highest / 65535
-        if self.grey:
-            values = values @ (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as OpenCV's and Pillow's
-        if stored.dtype != np.float32:
-            values = np.rint(values)
-        if stored.ndim == 2:
-            stored[hole] = values
-        else:
-            stored[hole, : 1 if self.grey else 3] = values.reshape(len(values), -1)
-        return stored
-
-
-def _turned(pixels, orientation):
-    """`pixels` as an EXIF `orientation` of 1 to 8 says they are to be looked at."""
-    if orientation in (5, 6, 7, 8):
-        pixels = np.swapaxes(pixels, 0, 1)
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
-
-
-def turned_back(pixels, orientation):
-    """The inverse of turning `pixels` upright."""
-    return _turned(pixels, {6: 8, 8: 6}.get(orientation, orientation))
-
-
-def exif_of(header) -> Image.Exif:
-    """The EXIF of a picture, empty where it is damaged, which is no reason to refuse the picture."""
-    try:
-        return Image.Image.getexif(header)  # PNG's own getexif would decode the pixels
-    except Exception:  # Pillow raises many kinds
-        return Image.Exif()
-
-
-def orientation_of(header) -> int:
-    """How the stored pixels are to be turned. Both libraries turn TIFFs themselves."""
-    if header is None or header.format == "TIFF":
-        return 1
-    try:
-        return int(exif_of(header).get(ORIENTATION, 1))
-    except (TypeError, ValueError):
-        return 1
+HALF = 0.5  # of white: some of the mask is brighter, or there is no hole
+FRINGE = 0.12  # of the way from the mask's darkest to its brightest: a soft edge down to here is damage as well
+REACH = 1 / 50  # of the photo's shorter side: how far from what is bright a soft edge goes
+COLOURED = 0.15  # of white, between the channels
+MOST = 0.5  # of the photo: more looks like an inverted mask
+DAMAGE = ("white", "black")  # which colour marks it
 
 
 def _encoded(path: Path) -> bytes:
@@ -126,6 +43,7 @@ def _encoded(path: Path) -> bytes:
         raise UserError(f"{path}: empty; get a whole copy")
     if encoded.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
         raise UserError(f"{path}: a web page, not a picture; download the picture itself")
+    kinds.check_readable(path, encoded)
     return encoded
 
 
@@ -182,15 +100,16 @@ def _changes(header) -> list[str]:
     """What of the file cannot be kept when its hole is filled."""
     if header is None:
         return []
+    companions = kinds.companions(header)
     changes = {
         "1": "black and white only: written in grey, so that the hole can be",
         "P": "its palette holds too few colours: restored in full colour",
         "CMYK": "CMYK: written as RGB, without its colour profile",
     }
     notes = [changes[header.mode]] if header.mode in changes else []
-    if getattr(header, "is_animated", False):
+    if getattr(header, "is_animated", False) and not companions:
         notes.append("has several pictures: only the first is restored and written")
-    return notes
+    return notes + companions
 
 
 def read(path: Path) -> Picture:
@@ -204,35 +123,76 @@ def read(path: Path) -> Picture:
     if stored.dtype == np.float32 and not np.isfinite(stored).all():
         raise UserError(f"{path}: holds numbers that are not finite; save it with 8 or 16 bits a channel")
     if stored.ndim == 3:
-        stored = stored[..., [2, 1, 0, 3][: stored.shape[2]]]
+        to_rgb = cv2.COLOR_BGRA2RGBA if stored.shape[2] == 4 else cv2.COLOR_BGR2RGB
+        stored = cv2.cvtColor(stored, to_rgb, dst=stored)
     if header is not None and header.mode == "LA":
         whole = stored.ndim == 3  # OpenCV leaves the alpha of a TIFF out
         stored = stored[..., [0, 3]] if whole else np.array(Image.open(BytesIO(encoded)))
     if header is not None and header.mode == "CMYK":
         stored = stored[..., :3]
-    return Picture(path, _turned(stored, orientation_of(header)), header, (*notes, *_changes(header)))
+    if stored.ndim == 2 and header is not None and header.format == "PNG":
+        stored = _with_key(stored, header, encoded)
+    upright = turned(stored, orientation_of(header))
+    return Picture(path, upright, header, (*notes, *_changes(header)), kinds.colour_chunks(encoded))
 
 
-def read_mask(path: Path, photo: Picture) -> np.ndarray:
-    """The hole drawn in the picture `path`, bool [H, W]: what is brighter than half, transparent counting as black.
+def _with_key(stored, header, encoded: bytes):
+    """Grey `stored` [H, W] with the alpha that a PNG's transparent grey means: [H, W, 2], which OpenCV leaves out."""
+    key = header.info.get("transparency")
+    if not isinstance(key, int):
+        return stored
+    bits, highest = encoded[BIT_DEPTH], np.iinfo(stored.dtype).max
+    key = key * (highest // (2**bits - 1)) if bits < 8 else key
+    return np.dstack([stored, np.where(stored == key, 0, highest).astype(stored.dtype)])
 
-    Raises `UserError` when it is not of the `photo`'s size, is no picture in black and white, or has no hole or nothing
-    else.
+
+def _brightness(path: Path, picture: Picture):
+    """Brightness [H, W], of the picture's type; what is transparent is black."""
+    channels = [np.ascontiguousarray(channel) for channel in np.moveaxis(picture.colours, -1, 0)]
+    highest = picture.highest
+    if len(channels) == 3:
+        low, high = (f(f(channels[0], channels[1]), channels[2]) for f in (cv2.min, cv2.max))
+        if (high - low > COLOURED * highest).mean() > 1e-3:
+            raise UserError(f"{path}: coloured; paint the damage white and the rest black")
+        channels = [cv2.addWeighted(low, 0.5, high, 0.5, 0)]
+    if picture.alpha is None:
+        return channels[0]
+    return cv2.multiply(channels[0], np.ascontiguousarray(picture.alpha), scale=1 / highest)
+
+
+def _with_fringe(bright, core):
+    """`core` and the soft edge around it, down to `FRINGE` of the way from the darkest to the brightest."""
+    darkest, brightest = (float(value) for value in cv2.minMaxLoc(bright)[:2])
+    reach = max(4, int(min(core.shape) * REACH))
+    near = cv2.dilate(core.view(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    return (bright > darkest + FRINGE * (brightest - darkest)) & near.view(bool)
+
+
+def read_mask(path: Path, photo: Picture, damage: str | None = None) -> np.ndarray:
+    """The hole drawn in the picture `path`, bool [H, W]: what is brighter than half, with its soft edge; transparent
+    counts as black.
+
+    damage: "white" or "black", which of them marks it; None is white, unless that is most of the photo.
+
+    Raises `UserError` when it is not of the `photo`'s size, is no picture in black and white, has no hole or nothing
+    else, or looks inverted.
     """
     picture = read(path)
     if picture.shape != photo.shape:
         sizes = [f"{width}x{height}" for height, width in (picture.shape, photo.shape)]
         raise UserError(f"{path}: {sizes[0]} pixels, but {photo.path} has {sizes[1]}; make both alike")
-    colours = picture.stored.reshape(*picture.shape, -1)[..., : 1 if picture.grey else 3]
-    values = colours / np.float32(picture.highest)
-    if (np.ptp(values, axis=2) > 0.15).mean() > 1e-3:
-        raise UserError(f"{path}: coloured; paint the damage white and the rest black")
-    bright = values.mean(axis=2)
-    if picture.alpha is not None:
-        bright = bright * (picture.alpha / picture.highest)
-    hole = bright > 0.5
-    if not hole.any():
+    bright, highest = _brightness(path, picture), picture.highest
+    bright = (bright.dtype.type(highest) - bright) if damage == "black" else bright
+    core = bright > HALF * highest
+    share = core.mean()
+    if share == 0:
         raise UserError(f"{path}: nothing is brighter than half, so there is no hole; paint the damage white")
-    if hole.all():
+    if share == 1:
         raise UserError(f"{path}: all of it is white; paint only the damage white, the rest black")
-    return hole
+    if share > MOST and damage is None:
+        raise UserError(
+            f"{path}: white on {share:.0%} of the photo. Is it inverted? If so, add --damage black; if so much is "
+            "damaged, --damage white; or paint only the damage white"
+        )
+    hole = _with_fringe(bright, core)
+    return core if hole.all() else hole

@@ -20,11 +20,15 @@ import numpy as np
 from faceinpaint.config import WHOLE_SIDE
 from faceinpaint.photo import classical, grain, ground, rim
 from faceinpaint.photo.alignment import Alignment, Frame, enlarged, outside, resampled
+from faceinpaint.photo.classical import eight_bits as eight_bits
 from faceinpaint.photo.light import Levels, Tone
+from faceinpaint.photo.upright import upright
 
 MARGIN = 0.1  # of the frame's side: what is known at least on every side of a hole, where the whole frame allows it
 MOST_OUTSIDE = 0.5  # of the hole outside every face: more looks like a face that was missed
 LARGEST_HOLE = 0.5  # fraction of the network's picture; training draws no larger connected hole (masks.TRAINING_MIX)
+LEAST_KNOWN = 0.25  # of such a pixel
+MOST_TURNED = 75  # degrees; a face turned by more is said
 FINER = 2  # the mismatch at the rim is read at this many times the network's pixels
 
 
@@ -124,8 +128,9 @@ def draw(photo, face: Face, restorer):
     yield "restored, levels and tone undone", restored
     finer = cv2.resize(restored, (FINER * size,) * 2, interpolation=cv2.INTER_CUBIC)
     photo = resampled(photo, face.alignment, face.frame, FINER * size) * scale
-    known = 1 - np.maximum(hidden(face, FINER * size), np.kron(beyond, np.ones((FINER, FINER), np.float32)))
-    fitted = rim.fitted(finer, photo, known, FINER)
+    drawn, beyond = (part.repeat(FINER, axis=0).repeat(FINER, axis=1) for part in (mask, beyond))
+    known = (1 - hidden(face, FINER * size)) * ~beyond
+    fitted = rim.fitted(finer, photo, known * drawn * (known > LEAST_KNOWN), FINER)
     yield "mismatch at the rim carried inwards", fitted
     yield "plain ground continued", ground.with_ground(fitted, photo, known, face.frame, FINER)
 
@@ -162,9 +167,16 @@ def _notes(hole, left_over, areas, any_face) -> list[str]:
     return notes
 
 
+def _turn_notes(turns) -> list[str]:
+    """turns: of each face in the photo, degrees."""
+    said = "taken for a face turned by {}°, the likelier way; to say otherwise, add its nose: --eyes X1,Y1,X2,Y2,X3,Y3"
+    return [said.format(abs(turn)) for turn in turns if abs(turn) > MOST_TURNED]
+
+
 def restore_in_place(pixels, hole, restorer, faces) -> list[str]:
     """As `restore_photo`, but `pixels` themselves are changed; hole: bool [H, W]. Returns the notes."""
-    alignments = [Alignment.of(landmarks) for landmarks in faces]
+    faces = [upright(pixels, hole, landmarks, restorer) for landmarks in faces]
+    alignments = [Alignment.of(landmarks[:2] if len(landmarks) == 3 else landmarks) for landmarks in faces]
     classical.fill(pixels, hole)
     size = restorer.config.size
     widths = [alignment.footprint(Frame(), size) for alignment in alignments]
@@ -184,7 +196,8 @@ def restore_in_place(pixels, hole, restorer, faces) -> list[str]:
         finished = grain.grained(part, hole[wide], [w.start for w in wide])
         if finished is not part:
             pixels[tile][hole[tile]] = classical.as_pixels(finished, pixels.dtype)[inner][hole[tile]]
-    return _notes(thick, left_over.sum(), areas, bool(alignments))
+    turned = [round(np.rad2deg(np.angle(alignment.turn))) for alignment in alignments]
+    return _turn_notes(turned) + _notes(thick, left_over.sum(), areas, bool(alignments))
 
 
 def restore_photo(pixels, mask, restorer, faces) -> tuple[np.ndarray, list[str]]:
@@ -194,8 +207,9 @@ def restore_photo(pixels, mask, restorer, faces) -> tuple[np.ndarray, list[str]]
         pixels: uint8 or uint16 [H, W, 3] RGB, of any size.
         mask: [H, W], nonzero = hole.
         restorer: an `Inpainter` or a `LiteInpainter`.
-        faces: for each face its eyes [2, 2] or its five landmarks [5, 2] (eyes, nose, corners of the mouth, left in
-            the picture first), (x, y) in photo pixels; `centred_face(H, W)` for a picture cut as CelebA's are.
+        faces: for each face its eyes [2, 2], of which `upright` finds out which way round they are, its eyes and its
+            nose [3, 2], or its five landmarks [5, 2] (eyes, nose, corners of the mouth, left in the upright picture
+            first), (x, y) in photo pixels; `centred_face(H, W)` for a picture cut as CelebA's are.
 
     Returns:
         A new array of the same type and shape, and notes for the user, a line each: what was continued from its

@@ -42,23 +42,20 @@ def membrane(difference, known):
     return lying
 
 
-def fitted(restored, photo, known, pixel):
+def fitted(restored, photo, seen, pixel):
     """`restored` with its mismatch to the `photo` at the rim carried inwards.
 
-    restored, photo: float32 [H, W, 3]; known: the share of each pixel that is known, float32 [H, W]; pixel: one of the
-    network's, in these. Within one pixel of the network from the hole the mismatch is read, without the detail that
-    the network cannot draw.
+    restored, photo: float32 [H, W, 3]; seen: where both are known, as at the rim, in [0, 1], float32 [H, W]; pixel: one
+    of the network's, in these. The mismatch is read without the detail that the network cannot draw.
     """
-    hole = known < 0.5
-    near = known * ~hole * (depth(~hole) <= pixel)
     spread = 0.75 * pixel
-    amount = cv2.GaussianBlur(near, (0, 0), spread)[..., None]
-    mismatch = cv2.GaussianBlur((photo - restored) * near[..., None], (0, 0), spread) / np.maximum(amount, 1e-4)
-    return restored + membrane(mismatch.astype(np.float32), near > 0)
+    amount = cv2.GaussianBlur(seen, (0, 0), spread)[..., None]
+    mismatch = cv2.GaussianBlur((photo - restored) * seen[..., None], (0, 0), spread) / np.maximum(amount, 1e-4)
+    return restored + membrane(mismatch.astype(np.float32), seen > 0)
 
 
 def joined(surroundings, restored, distance, pixel):
-    """w * surroundings + (1 - w) * restored, w = exp(-(distance / t)²): at the rim the surroundings' continuation, which
+    """w * surroundings + (1 - w) * restored, w = exp(-(distance / t)²): at the rim what continues the surroundings, which
     fits; further in, the network's restoration, which knows faces. So a thin hole is all continuation.
 
     distance: from the rim, in photo pixels, [H, W]; pixel: one of the network's, in these; t is `REACH` of it.

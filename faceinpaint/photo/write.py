@@ -12,11 +12,12 @@ import numpy as np
 from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
 from faceinpaint.config import UserError
-from faceinpaint.photo.read import Picture, exif_of, orientation_of, turned_back
+from faceinpaint.photo import kinds
+from faceinpaint.photo.picture import Picture, exif_of, orientation_of, turned_back
 from faceinpaint.system.files import write_bytes
 
 FORMATS = {
-    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP",
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP",
     ".bmp": "BMP", ".gif": "GIF", ".jp2": "JPEG2000", ".avif": "AVIF", ".ppm": "PPM", ".pgm": "PPM", ".pnm": "PPM",
     ".hdr": "HDR", ".pfm": "PFM",
 }  # fmt: skip
@@ -25,7 +26,8 @@ HOLDS_16_BITS, HOLDS_FLOAT = {"PNG", "TIFF", "JPEG2000", "PPM"}, {"HDR", "PFM", 
 HOLDS_ALPHA = {"PNG", "TIFF", "WEBP", "JPEG2000", "AVIF"}
 EXIF_IFD, GPS_IFD = 34665, 34853
 DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432, EXIF_IFD, GPS_IFD)  # EXIF tags that do not say how pixels lie
-OTHER_BLOCKS = (33723, 34377)  # IPTC's and Photoshop's, which are tags of a TIFF but never of EXIF
+PHOTOSHOP = 34377
+OTHER_BLOCKS = (33723, PHOTOSHOP)  # IPTC's and Photoshop's, which are tags of a TIFF but never of EXIF
 TIFF_TAGS, RESOLUTION = {"icc_profile": 34675, "xmp": 700}, (282, 283, 296)
 SIGNATURE_AND_HEADER = 33  # bytes at the beginning of a PNG, after which other chunks may stand
 XMP_TEXT = "XML:com.adobe.xmp"  # under which a PNG keeps it
@@ -65,13 +67,14 @@ def _value(exif, tag):
     """What `exif` has under `tag`: texts as their bytes, for Pillow would write ? for every letter beyond ASCII."""
     if tag in (EXIF_IFD, GPS_IFD):
         return exif.get_ifd(tag)
-    return exif[tag].encode("latin-1") if isinstance(exif[tag], str) else exif[tag]
+    value = exif[tag].encode("latin-1") if isinstance(exif[tag], str) else exif[tag]
+    return kinds.without_resources(value) if tag == PHOTOSHOP else value
 
 
 def _exif(path: Path, header) -> bytes:
     """The photo's EXIF for a file at `path`: as it is for the same kind of file, else what describes the picture."""
     if _same_kind(path, header) and header.format != "TIFF":
-        return header.info.get("exif", b"")
+        return kinds.without_thumbnail(header.info.get("exif", b""))
     exif, kept = exif_of(header), Image.Exif()
     for tag in DESCRIPTIVE + (OTHER_BLOCKS if _same_kind(path, header) else ()):
         if tag in exif:
@@ -89,6 +92,8 @@ def _metadata(path: Path, header) -> dict:
         del found["dpi"]
     if header.mode == "CMYK":
         del found["icc_profile"]  # it describes inks
+    if found["xmp"]:
+        found["xmp"] = kinds.without_companions(found["xmp"])
     return {key: value for key, value in (found | {"exif": _exif(path, header)}).items() if value}
 
 
@@ -108,6 +113,7 @@ def _options(path: Path, header) -> dict:
         sampling = JpegImagePlugin.get_sampling(header)
         progressive = bool(header.info.get("progressive"))
         blocks = [block for name, block in header.applist if name == "APP13"]  # IPTC's, as Photoshop keeps it
+        blocks = [kinds.without_resources(block) for block in blocks]
         extra = b"".join(b"\xff\xed" + struct.pack(">H", len(block) + 2) + block for block in blocks)
         return {"qtables": header.quantization, "subsampling": sampling, "progressive": progressive, "extra": extra}
     uncompressed = header is not None and header.info.get("compression") == "raw"
@@ -126,6 +132,12 @@ def _png_with(metadata: dict, header, content: bytes) -> bytes:
     Image.new("L", (1, 1)).save(file, "PNG", pnginfo=_png_texts(header), **metadata)
     small, at = file.getvalue(), SIGNATURE_AND_HEADER
     return content[:at] + small[at : small.rindex(b"IDAT") - 4] + content[at:]
+
+
+def _png_chunks(photo: Picture, metadata: dict, content: bytes) -> bytes:
+    """The PNG `content` with the chunks of `photo` that say how its values are to be shown, unless a profile does."""
+    chunks = b"" if "icc_profile" in metadata else b"".join(photo.chunks.values())
+    return content[:SIGNATURE_AND_HEADER] + chunks + content[SIGNATURE_AND_HEADER:]
 
 
 def _tiff_with(metadata: dict, content: bytes) -> bytes:
@@ -181,9 +193,14 @@ def _lost(path: Path, photo: Picture, content: bytes) -> list[str]:
     except OSError:
         written = Image.new("L", (1, 1))
     kept = {"exif": len(exif_of(written))} | written.info
+    shown = [
+        kinds.COLOUR_CHUNKS[name] for name in photo.chunks if kind_of(path) != "PNG" and b"sRGB" not in photo.chunks
+    ]
     lost = [NAMES[key] for key in NAMES if key in _metadata(path, header) and not kept.get(key)]
     if set(getattr(header, "text", {})) - {XMP_TEXT, *kept}:
         lost.append("texts")
+    if shown:
+        lost.append(f"{', '.join(shown)}, without which it may look different")
     return [f"not kept in a {path.suffix}: {', '.join(lost)}"] if lost else []
 
 
@@ -196,6 +213,9 @@ def write(path: Path, photo: Picture, stored) -> list[str]:
     if _same_kind(path, photo.header):
         stored = turned_back(stored, orientation_of(photo.header))
     encode = _by_pillow if stored.dtype == np.uint8 else _by_opencv
-    content = encode(path, stored, photo.header, _metadata(path, photo.header))
+    metadata = _metadata(path, photo.header)
+    content = encode(path, stored, photo.header, metadata)
+    if kind_of(path) == "PNG":
+        content = _png_chunks(photo, metadata, content)
     write_bytes(path, content)
     return _lost(path, photo, content)

@@ -1,0 +1,68 @@
+"""Which way round a face is: two eyes alone fit an upright face and the same turned by 180 degrees."""
+
+import numpy as np
+
+from faceinpaint.photo.alignment import LANDMARKS, Alignment, Frame, outside, resampled
+from faceinpaint.photo.light import Levels
+
+NEAREST, FARTHEST, ASIDE = 8.0, 65.0, 26.0  # nose and mouth from the eyes' middle, pixels of the whole frame
+FEWEST = 40  # hidden pixels that are known, to tell anything from
+PATIENCE = 0.9  # of the upright face's error: less makes a face upside-down that is upright as its eyes were given
+
+
+def _hidden(size):
+    """Nose and mouth of a face and of the same face upside-down, bool [size, size]."""
+    (x, y), side = LANDMARKS[:2].mean(axis=0), Frame().side
+    columns, rows = ((np.arange(size) + 0.5) * side / size - middle for middle in (x, y))
+    below = (np.abs(rows) > NEAREST) & (np.abs(rows) < FARTHEST)
+    return below[:, None] & (np.abs(columns) < ASIDE)
+
+
+def _error(pixels, hole, eyes, restorer):
+    """Mean absolute error of the network's picture where a face has nose and mouth if it is one way round or the other,
+    which were hidden from it; infinite where too little of that is known."""
+    size, alignment = restorer.config.size, Alignment.of(eyes)
+    mask = (resampled(hole, alignment, Frame(), size) > 1e-4) | outside(hole.shape, alignment, Frame(), size)
+    shown = _hidden(size) & ~mask
+    if shown.sum() < FEWEST:
+        return np.inf
+    cut = resampled(pixels, alignment, Frame(), size) * (255 / np.iinfo(pixels.dtype).max)
+    cut = np.rint(np.clip(Levels.of(cut[~mask]).apply(cut), 0, 255)).astype(np.uint8)
+    restored = restorer.restore(cut, mask | shown)
+    return np.abs(restored[shown].astype(float) - cut[shown]).mean()
+
+
+def upright(pixels, hole, landmarks, restorer) -> np.ndarray:
+    """A face's eyes in the order of an upright face, left in its picture first, and its nose: [3, 2], (x, y).
+
+    Both ways round are tried: nose and mouth, and what would be nose and mouth, are hidden from the network, which was
+    trained on upright faces and so draws them better in one. Where it hardly makes a difference the face is as upright
+    as its photo. More than two landmarks say themselves which way round they are.
+
+    Args:
+        pixels: uint8 or uint16 [H, W, 3] RGB.
+        hole: bool [H, W].
+        landmarks: the eyes [2, 2], in any order; or with the nose [3, 2]; or all five [5, 2], as they are.
+        restorer: an `Inpainter` or a `LiteInpainter`.
+    """
+    landmarks = np.asarray(landmarks, np.float64)
+    if len(landmarks) > 3:
+        return landmarks
+    eyes, turned = landmarks[:2], landmarks[1::-1]
+    if len(landmarks) == 3:
+        across, down = eyes[1] - eyes[0], landmarks[2] - eyes.mean(axis=0)
+        eyes = eyes if across[0] * down[1] > across[1] * down[0] else turned
+        return np.concatenate([eyes, landmarks[2:]])
+    lying = abs(eyes[1] - eyes[0])
+    usual = eyes if lying[0] < lying[1] or eyes[0, 0] <= eyes[1, 0] else turned
+    patience = PATIENCE if usual is eyes and lying[0] >= lying[1] else 1.0
+    errors = [_error(pixels, hole, order, restorer) for order in (usual, usual[::-1])]
+    return with_nose(usual[::-1] if errors[1] < patience * errors[0] else usual)
+
+
+def with_nose(eyes):
+    """The eyes [2, 2], left in the upright picture first, and where the nose then is: [3, 2]."""
+    alignment = Alignment.of(eyes)
+    x, y = LANDMARKS[2]
+    nose = alignment.turn * complex(x, y) + alignment.shift
+    return np.concatenate([eyes, [[nose.real, nose.imag]]])
