@@ -26,7 +26,7 @@ def inpainted(image, hole, method):
 
 
 def biharmonic_fill(picture, hole):
-    """`picture` float32 [H, W, C] in [0, 255], its `hole`, bool [H, W], filled by the smoothest surface through the rest.
+    """`picture` float32 [H, W, C] in [0, 255], its `hole`, bool [H, W], filled as smoothly as can be.
 
     Δ²u = 0 (Damelin and Hoang 2018, "On surface completion and image inpainting by biharmonic functions").
     """
