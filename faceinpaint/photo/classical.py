@@ -43,6 +43,11 @@ def tiles(hole, side=TILE, margin=MARGIN):
             yield np.s_[top : top + side, left : left + side], wide
 
 
+def within(tile, wide):
+    """The slices of `tile` in the pixels of `wide`."""
+    return tuple(slice(t.start - w.start, t.stop - w.start) for t, w in zip(tile, wide, strict=True))
+
+
 def _reduced(pixels, hole):
     """`pixels`, 0 in the `hole`, at a scale of at most `AT_ONCE` pixels: the mean of the known ones in each pixel, float32,
     and which have next to none; and by how much they are reduced."""
@@ -74,8 +79,7 @@ def _fill_tiles(pixels, hole):
         first = np.where(hole[wide][..., None], first, part)
         rim = hole[wide] & (depth(hole[wide]) <= RIM * step)
         filled = np.where(hole[wide][..., None], as_pixels(biharmonic_fill(as_float(first), rim), pixels.dtype), part)
-        inside = tuple(slice(t.start - w.start, t.stop - w.start) for t, w in zip(tile, wide, strict=True))
-        pixels[tile] = filled[inside]
+        pixels[tile] = filled[within(tile, wide)]
 
 
 def fill(pixels, hole):

@@ -62,10 +62,6 @@ class Tone:
             return cls()
         return cls((middle - (middle @ LUMA) * direction).astype(np.float32), direction.astype(np.float32))
 
-    def grey(self, picture):
-        """`picture` as the network is to see it: in grey, where it is in one tone."""
-        return picture if self.foot is None else np.repeat(picture @ LUMA[:, None], 3, axis=-1)
-
     def put(self, picture):
         """`picture` put on the line, its luma kept."""
         return picture if self.foot is None else self.foot + (picture @ LUMA[:, None]) * self.direction

@@ -163,9 +163,11 @@ def _brightness(path: Path, picture: Picture):
 def _with_fringe(bright, core):
     """`core` and the soft edge around it, down to `FRINGE` of the way from the darkest to the brightest."""
     darkest, brightest = (float(value) for value in cv2.minMaxLoc(bright)[:2])
+    hole = bright > darkest + FRINGE * (brightest - darkest)
+    if np.array_equal(hole, core):
+        return core
     reach = max(4, int(min(core.shape) * REACH))
-    near = cv2.dilate(core.view(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    return (bright > darkest + FRINGE * (brightest - darkest)) & near.view(bool)
+    return hole & cv2.dilate(core.view(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)).view(bool)
 
 
 def read_mask(path: Path, photo: Picture, damage: str | None = None) -> np.ndarray:

@@ -27,6 +27,7 @@ from faceinpaint.photo.upright import upright
 MARGIN = 0.1  # of the frame's side: what is known at least on every side of a hole, where the whole frame allows it
 MOST_OUTSIDE = 0.5  # of the hole outside every face: more looks like a face that was missed
 LARGEST_HOLE = 0.5  # fraction of the network's picture; training draws no larger connected hole (masks.TRAINING_MIX)
+SAMPLE = 40_000  # pixels of the photo show its tone
 LEAST_KNOWN = 0.25  # of such a pixel
 MOST_TURNED = 75  # degrees; a face turned by more is said
 FINER = 2  # the mismatch at the rim is read at this many times the network's pixels
@@ -121,7 +122,7 @@ def draw(photo, face: Face, restorer):
     mask = (hidden(face, size) > 1e-4) | beyond
     cut = resampled(photo, face.alignment, face.frame, size) * scale
     tone, levels = Tone.of(cut[~mask]), Levels.of(cut[~mask])
-    seen = levels.apply(tone.grey(cut))
+    seen = levels.apply(cut)
     yield "what the network sees", seen
     seen = np.rint(np.clip(seen, 0, 255)).astype(np.uint8)
     restored = tone.put(levels.undo(restorer.restore(seen, mask).astype(np.float32)))
@@ -167,6 +168,26 @@ def _notes(hole, left_over, areas, any_face) -> list[str]:
     return notes
 
 
+def _thick(hole, width):
+    """`rim.thick_part` of a `hole` of any size, in memory that does not grow with it."""
+    thick = np.zeros_like(hole)
+    for tile, wide in classical.tiles(hole, margin=2 * int(width) + 4):
+        thick[tile] = rim.thick_part(hole[wide], width)[classical.within(tile, wide)]
+    return thick
+
+
+def _finish(pixels, hole):
+    """Lays the photo's grain over all of its `hole`, and puts that on the photo's tone, if it has one, in place."""
+    step = int(np.ceil(np.sqrt(hole.size / SAMPLE)))
+    tone = Tone.of(classical.as_float(pixels[::step, ::step][~hole[::step, ::step]]))
+    for tile, wide in classical.tiles(hole):
+        part = classical.as_float(pixels[wide])
+        finished = tone.put(grain.grained(part, hole[wide], [side.start for side in wide]))
+        if finished is not part:
+            finished = classical.as_pixels(finished[classical.within(tile, wide)], pixels.dtype)
+            pixels[tile][hole[tile]] = finished[hole[tile]]
+
+
 def _turn_notes(turns) -> list[str]:
     """turns: of each face in the photo, degrees."""
     said = "taken for a face turned by {}°, the likelier way; to say otherwise, add its nose: --eyes X1,Y1,X2,Y2,X3,Y3"
@@ -180,7 +201,7 @@ def restore_in_place(pixels, hole, restorer, faces) -> list[str]:
     classical.fill(pixels, hole)
     size = restorer.config.size
     widths = [alignment.footprint(Frame(), size) for alignment in alignments]
-    left_over = rim.thick_part(hole, min(widths, default=min(hole.shape) / WHOLE_SIDE))
+    left_over = _thick(hole, min(widths, default=min(hole.shape) / WHOLE_SIDE))
     thick, areas = left_over.sum(), []
     for face in faces_of(hole, alignments, restorer.config):
         *_, (_, drawing) = draw(pixels, face, restorer)
@@ -190,12 +211,7 @@ def restore_in_place(pixels, hole, restorer, faces) -> list[str]:
         left_over[face.inside][face.own] = False
     if areas:
         classical.fill(pixels, left_over)
-    for tile, wide in classical.tiles(hole):
-        inner = tuple(slice(t.start - w.start, t.stop - w.start) for t, w in zip(tile, wide, strict=True))
-        part = classical.as_float(pixels[wide])
-        finished = grain.grained(part, hole[wide], [w.start for w in wide])
-        if finished is not part:
-            pixels[tile][hole[tile]] = classical.as_pixels(finished, pixels.dtype)[inner][hole[tile]]
+    _finish(pixels, hole)
     turned = [round(np.rad2deg(np.angle(alignment.turn))) for alignment in alignments]
     return _turn_notes(turned) + _notes(thick, left_over.sum(), areas, bool(alignments))
 

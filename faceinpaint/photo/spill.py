@@ -9,7 +9,7 @@ from faceinpaint.photo.rim import depth
 FARTHEST = 6  # pixels beyond the mask that are looked at; twice as many further out are the surroundings
 CONTRAST, UNEVEN = 30.0, 25.0  # levels of 255: damage differs more from its surroundings, and less from itself
 SEEN, TRACE = 0.1, 0.03  # share of the damage's colour just outside the mask; and where it ends
-SIDE, MOST_TILES = 512, 16  # pixels of what is looked at
+SIDE, MOST_TILES = 256, 8  # pixels of what is looked at
 
 
 def _mean_near(picture, where, spread):

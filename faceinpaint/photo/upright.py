@@ -3,6 +3,7 @@
 import numpy as np
 
 from faceinpaint.photo.alignment import LANDMARKS, Alignment, Frame, outside, resampled
+from faceinpaint.photo.classical import around
 from faceinpaint.photo.light import Levels
 
 NEAREST, FARTHEST, ASIDE = 8.0, 65.0, 26.0  # nose and mouth from the eyes' middle, pixels of the whole frame
@@ -22,7 +23,9 @@ def _error(pixels, hole, eyes, restorer):
     """Mean absolute error of the network's picture where a face has nose and mouth if it is one way round or the other,
     which were hidden from it; infinite where too little of that is known."""
     size, alignment = restorer.config.size, Alignment.of(eyes)
-    mask = (resampled(hole, alignment, Frame(), size) > 1e-4) | outside(hole.shape, alignment, Frame(), size)
+    near = around(hole, 4)
+    hidden = resampled(hole[near], alignment.moved([side.start for side in near]), Frame(), size)
+    mask = (hidden > 1e-4) | outside(hole.shape, alignment, Frame(), size)
     shown = _hidden(size) & ~mask
     if shown.sum() < FEWEST:
         return np.inf
