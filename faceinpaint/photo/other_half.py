@@ -1,16 +1,14 @@
 """Detail for a repaired part from where it is still to be seen: the face's other half, or another photo of the person.
 
 The network decides what goes where, its colour and its light. A known place that fits gives what is finer:
-    1. each source is laid into the face's whole frame, mirrored where it is the other half        (Source.framed)
-    2. for each part of the hole, the shift and the change of width with which it fits the restoration are looked for;
-       in a large part a smooth field on top                                                      (fitting, bent)
-    3. where both do not agree, or their surroundings are not alike, nothing is carried over       (agreement, alike)
-    4. the bands finer than what the network knows are replaced by the source's, the coarser the less  (shares, added)
+    1. each source is laid into the face's whole frame, mirrored where it is the other half      (Source.framed)
+    2. each part of the hole is found again in it                                                (registration)
+    3. where both do not agree, or their surroundings are not alike, nothing is carried over     (agreement, alike)
+    4. the bands finer than what the network knows become the source's, the coarser the less     (shares, added)
 Pictures of the whole frame are float32 [178, 178, 3] in [0, 255], or [178, 178] of one value, and lengths its pixels:
 the eyes are 39 apart. No TensorFlow here.
 """
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,25 +17,31 @@ import numpy as np
 
 from faceinpaint.config import WHOLE_SIDE
 from faceinpaint.photo import classical, rim
-from faceinpaint.photo.alignment import Alignment, Frame, outside, resampled
+from faceinpaint.photo.alignment import LANDMARKS, Alignment, Frame, outside, resampled
 from faceinpaint.photo.light import LUMA
+from faceinpaint.photo.registration import LARGE, LEAST_KNOWN, at, registered
 
-LEAST_PART = 12  # pixels of a part: in a smaller one there is nothing to fit
-LEAST_KNOWN = 0.5  # of a part's place in a source; the nose's and the mouth's middle have less in the other half
-WIDEN = 4  # how far around a part both are compared
-REACH = 8  # the longest shift
-WIDTHS = np.exp(np.linspace(np.log(0.7), np.log(1.35), 14))  # of the source: heads are turned
-SHIFTED, WIDENED = 6.0, 600.0  # squared levels that a shift by a pixel costs, and a width by a factor of e
-LARGE = 900  # pixels of a part that may need bending; it is matched at half the resolution
-BENT, BEND_WINDOW, BEND_SMOOTH = 1.0, 8.0, 6.0  # squared levels that bending by a pixel costs; Gaussians
-FINEST, FITTED, LIGHT = 1.4, 4.0, 10.0  # Gaussians: finer is unknown to the network; coarsest that is fitted; light
-AGREE_WINDOW, BY_CHANCE, AGREE = 3.0, 10.0, (0.1, 0.8)  # squared levels; from none to full agreement
-ALIKE_WINDOW, GRAIN, ALIKE = 6.0, 0.05, (0.3, 0.7)  # squared levels; from none to full likeness
-BANDS = (FINEST, 2.5, 4.0, 8.0)  # Gaussians: each band is what one leaves of the one before
-CARRIED = (1.0, 0.8, 0.6, 0.4)  # how much of each band is replaced, the finest first
+LEAST_PART = 12  # pixels of a part of the hole: in a smaller one there is nothing to fit
+FINEST, LIGHT = 1.4, 10.0  # Gaussians: what is finer is unknown to the network, what is coarser is light
+FITTED = {False: 4.0, True: 7.0}  # a Gaussian: the coarsest that is fitted, in a large part or not
+AGREE_WINDOW, BY_CHANCE, AGREE = 3.0, 10.0, (0.1, 0.8)  # a Gaussian; squared levels; from none to full agreement
+ALIKE_WINDOW, GRAIN, ALIKE = 6.0, 0.05, (0.4, 0.8)  # a Gaussian; squared levels; from none to full likeness
+BANDS = (FINEST, 2.5, 4.0, 8.0)  # Gaussians: a band is what one leaves of the one before
+CARRIED = (1.0, 0.6, 0.7, 0.7)  # how much of each band is replaced, the finest first
 TRUST = (0.5, 1.0, 2.0, 2.0)  # the power of the agreement that this takes
 FADE = 1.2  # from the rim inwards
-WORTH_SAYING = 0.25  # of full agreement, on average over a part
+FITS = 0.2  # of full agreement, on average over a part: less is not worth a word, nor another photo
+
+# What a part is called that shows these of `LANDMARKS`, and what its partner is called.
+NAMES = {
+    (0,): ("left eye", "right one"),
+    (1,): ("right eye", "left one"),
+    (0, 1): ("eyes", ""),
+    (2,): ("nose", ""),
+    (3,): ("left half of the mouth", "right half"),
+    (4,): ("right half of the mouth", "left half"),
+    (3, 4): ("mouth", ""),
+}
 
 
 def _blur(picture, sigma):
@@ -48,10 +52,6 @@ def _band(picture, fine, coarse):
     """The luma of `picture` between two Gaussians."""
     luma = picture @ LUMA
     return _blur(luma, fine) - _blur(luma, coarse)
-
-
-def _at(picture, x, y):
-    return cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _ramp(value, limits):
@@ -67,7 +67,7 @@ class Source:
         hole: what of it is not to be used, bool [H, W].
         alignment: of the face in it.
         mirrored: whether left and right are exchanged.
-        name: what the user calls it; None for the photo that is repaired.
+        name: what the user calls it; None for the photo that is repaired. Another one's colour stays behind.
     """
 
     photo: np.ndarray
@@ -91,96 +91,53 @@ class Source:
         column, row = (line[0] * x + line[1] * y + line[2] for line in matrix)
         return classical.as_float(cv2.remap(self.photo, column, row, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE))
 
-
-def _mismatch(target, weight, source, known):
-    """The mean squared difference of `target` [h, w] and each place of `source` [H, W], over what both `weight` and
-    `known` count: [H - h + 1, W - w + 1], as sums of correlations (Padfield 2012, "Masked object registration in the
-    Fourier domain"). Infinite where too little is known."""
-
-    def correlated(picture, patch):
-        return cv2.matchTemplate(picture, patch, cv2.TM_CCORR)
-
-    counted = correlated(known, weight)
-    squares = correlated(known, weight * target**2) + correlated(known * source**2, weight)
-    squares -= 2 * correlated(known * source, weight * target)
-    return np.where(counted > LEAST_KNOWN * weight.sum(), squares / np.maximum(counted, 1), np.inf)
+    def less(self, there, here):
+        """`there`, of this source, less `here`, what is restored; of another photo the luma alone."""
+        difference = there - here
+        return difference if self.name is None else np.repeat((difference @ LUMA)[..., None], 3, axis=-1)
 
 
-def fitting(target, source, known, part, pixel=1):
-    """Where to look in `source` for each pixel of the frame, so that it fits `target` best in and around the `part`:
-    x and y, float32 [H, W] each.
+@dataclass(frozen=True)
+class Detail:
+    """What a `source` can give to a `part` of the hole, bool [178, 178]: where to look in it, x and y, and how far to
+    trust it, the gain in [0, 1], float32 [178, 178] each."""
 
-    What is minimised is the mean squared difference of both, plus `SHIFTED` (dx² + dy²) + `WIDENED` ln² width.
-    target, source: bands of the luma; known: of `source`; part: bool; all [H, W], with a `pixel` that is so long.
-    """
-    around = cv2.dilate(part.view(np.uint8), None, iterations=WIDEN // pixel)
-    left, top, width, height = cv2.boundingRect(around)
-    inside, reach, middle = np.s_[top : top + height, left : left + width], REACH // pixel, left + (width - 1) / 2
-    shifts = np.arange(-reach, reach + 1)
-    cost = SHIFTED * pixel**2 * np.add.outer(shifts**2, shifts**2)
-    weight, known, best = around[inside].astype(np.float32), known.astype(np.float32), (np.inf, 1, 0, 0)
-    for factor in WIDTHS:
-        matrix = np.array([[factor, 0, middle + factor * (left - reach - middle)], [0, 1, top - reach]])
-        size, flags = (width + 2 * reach, height + 2 * reach), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        moved, seen = (cv2.warpAffine(picture, matrix, size, flags=flags) for picture in (source, known))
-        costs = _mismatch(target[inside], weight, moved, np.float32(seen > 0.99)) + cost
-        dy, dx = np.unravel_index(costs.argmin(), costs.shape)
-        best = min(best, (costs[dy, dx] + WIDENED * np.log(factor) ** 2, factor, shifts[dx], shifts[dy]))
-    _, factor, dx, dy = best
-    y, x = np.indices(target.shape, np.float32)
-    return (middle + factor * (x + dx - middle)).astype(np.float32), y + np.float32(dy)
+    part: np.ndarray
+    source: Source
+    x: np.ndarray
+    y: np.ndarray
+    gain: np.ndarray
 
-
-def bent(target, source, x, y, pixel=1):
-    """The field `x`, `y` of `fitting`, bent smoothly: at each place by the shift with the least squared difference
-    around it, plus `BENT` (dx² + dy²); then smoothed."""
-    reach = REACH // pixel
-    moved = np.pad(_at(source, x, y), reach, mode="edge")
-    shifts = np.array(list(itertools.product(range(-reach, reach + 1), repeat=2)))
-    height, width = target.shape
-    costs = [
-        _blur((target - moved[reach + dy :, reach + dx :][:height, :width]) ** 2, BEND_WINDOW / pixel)
-        + BENT * pixel**2 * (dx**2 + dy**2)
-        for dy, dx in shifts
-    ]
-    best = shifts[np.argmin(costs, axis=0)].astype(np.float32)
-    down, across = (_blur(np.ascontiguousarray(best[..., axis]), BEND_SMOOTH / pixel) for axis in (0, 1))
-    return x + across, y + down
-
-
-def registered(target, source, known, part):
-    """As `fitting`, at half the resolution and `bent` for a large `part`."""
-    if part.sum() <= LARGE:
-        return fitting(target, source, known, part)
-    side = WHOLE_SIDE // 2
-    target, source, share, core = (
-        cv2.resize(np.float32(picture), (side, side), interpolation=cv2.INTER_AREA)
-        for picture in (target, source, known, part)
-    )
-    field = bent(target, source, *fitting(target, source, share > 0.99, core > 0.5, 2), 2)
-    return tuple(2 * cv2.resize(axis, (WHOLE_SIDE,) * 2, interpolation=cv2.INTER_LINEAR) + 0.5 for axis in field)
+    @property
+    def fit(self) -> float:
+        return float(self.gain[self.part].mean())
 
 
 def agreement(target, source):
-    """(2 <ts> + c) / (<t²> + <s²> + c) around each pixel, clipped to [0, 1] between the limits of `AGREE`: SSIM's
-    contrast and structure (Wang et al. 2004, eq. 13) of bands, which have no mean. c is `BY_CHANCE`."""
+    """(2 <ts> + c) / (<t²> + <s²> + c) around each pixel, from 0 to 1 between the limits of `AGREE`: SSIM's contrast
+    and structure (Wang et al. 2004, eq. 13) of bands, which have no mean. c is `BY_CHANCE`."""
     both, own, other = (_blur(product, AGREE_WINDOW) for product in (target * source, target**2, source**2))
     return _ramp((2 * both + BY_CHANCE) / (own + other + BY_CHANCE), AGREE)
 
 
 def alike(target, source, known):
-    """Whether the fine luma of `target` is as rough as that of `source` where both are `known`, near each pixel: in
-    [0, 1]. Hair and ground are not like skin."""
-    here, there = (_blur(known * fine**2, ALIKE_WINDOW) + GRAIN for fine in (target, source))
+    """Whether the known surroundings of each pixel are as rough in `target` as in `source`, from 0 to 1: hair and ground
+    are rougher than skin.
+
+    target, source: pictures; known: in both, bool [178, 178].
+    """
+    fine = [picture @ LUMA - _blur(picture @ LUMA, FINEST) for picture in (target, source)]
+    here, there = (_blur(known * rough**2, ALIKE_WINDOW) + GRAIN for rough in fine)
     return _ramp(np.sqrt(here / there), ALIKE)
 
 
 def shares(difference, gain):
     """What is to be added in the frame and at the photo's resolution.
 
-    With D the `difference` of source and restoration [178, 178, 3], D_k its Gaussians of `BANDS`, g the `gain`
-    [178, 178] and w, p `CARRIED` and `TRUST`, the detail is the sum over k of w_k g^p_k (D_k - D_k+1), D_0 = D. D alone
-    needs the photo's resolution. Returns its factor w_0 g^p_0 and the rest of the sum.
+    With D the `difference` of source and restoration [178, 178, 3], D_k its Gaussians of `BANDS`, D_0 = D, g the `gain`
+    [178, 178], w `CARRIED` and p `TRUST`: the detail is the sum over k of w_k g^p_k (D_k - D_k+1), a Laplacian pyramid's
+    bands (Burt and Adelson 1983). Only D itself needs the photo's resolution. Returns its factor w_0 g^p_0, and the
+    rest of the sum.
     """
     weights = [carried * gain**power for carried, power in zip(CARRIED, TRUST, strict=True)]
     smooth = [_blur(difference, sigma) for sigma in BANDS]
@@ -190,61 +147,75 @@ def shares(difference, gain):
     return weights[0], rest
 
 
-@dataclass(frozen=True)
-class Detail:
-    """What a `source` can give to a part of the hole, in the frame: where to look in it, x and y, and how far to trust
-    it, float32 [178, 178] each."""
-
-    source: Source
-    x: np.ndarray
-    y: np.ndarray
-    gain: np.ndarray
-
-
-def _detail(target, lost, part, source) -> Detail | None:
-    """What `source` gives to `part`, a part of what is `lost`; None where it does not show enough of it."""
+def detail_of(part, lost, target, source: Source) -> Detail | None:
+    """What `source` gives to `part` of what is `lost` in `target`, a picture of the frame; None where it shows too little
+    of it."""
     picture, known = source.framed()
     if known[part].mean() < LEAST_KNOWN:
         return None
-    x, y = registered(_band(target, FINEST, FITTED), _band(picture, FINEST, FITTED), known, part)
-    there, seen = _at(picture, x, y), _at(known.astype(np.float32), x, y) > 0.99
-    gain = agreement(_band(target, FINEST, LIGHT), _band(there, FINEST, LIGHT))
-    fine = [picture @ LUMA - _blur(picture @ LUMA, FINEST) for picture in (target, there)]
-    gain *= alike(*fine, np.float32(~lost & seen)) * np.clip(rim.depth(seen) / FADE, 0, 1)
-    return Detail(source, x, y, gain * cv2.dilate(part.view(np.uint8), None, iterations=2))
+    coarse = FITTED[bool(part.sum() > LARGE)]
+    x, y = registered(_band(target, FINEST, coarse), _band(picture, FINEST, coarse), known, part)
+    there, seen = at(picture, x, y), at(np.float32(known), x, y) > 0.99
+    gain = agreement(_band(target, FINEST, LIGHT), _band(there, FINEST, LIGHT)) * alike(target, there, ~lost & seen)
+    gain *= np.clip(rim.depth(seen) / FADE, 0, 1) * cv2.dilate(part.view(np.uint8), None, iterations=2)
+    return Detail(part, source, x, y, gain)
 
 
 def added(restored, own, within: Alignment, detail: Detail, target):
-    """`restored` with the `detail` in `own`: see `shares`. In place, square by square."""
-    factor, rest = shares(_at(detail.source.framed()[0], detail.x, detail.y) - target, detail.gain)
-    fade = np.clip(rim.depth(own) / (FADE * abs(within.turn)), 0, 1)
+    """Adds the `detail` to `restored`, float32 [H, W, 3], in `own`, bool [H, W], in place, square by square.
+
+    within: the face's alignment in these pixels; target: `restored` in the frame. See `shares`.
+    """
+    source = detail.source
+    factor, rest = shares(source.less(at(source.framed()[0], detail.x, detail.y), target), detail.gain)
+    fade = np.clip(rim.depth(own) / np.float32(FADE * abs(within.turn)), 0, 1)
     reached = cv2.warpAffine(detail.gain, within.matrix(Frame(), WHOLE_SIDE), own.shape[::-1]) > 0
     for tile, _ in classical.tiles(own & reached):
         tile = tuple(slice(*side.indices(length)[:2]) for side, length in zip(tile, own.shape, strict=True))
         x, y = (axis - np.float32(0.5) for axis in within.grid(tile))
-        there = detail.source.sampled(_at(detail.x, x, y), _at(detail.y, x, y))
-        fine = _at(factor, x, y)[..., None] * (there - restored[tile])
-        restored[tile] += fade[tile][..., None] * (fine + _at(rest, x, y))
-    return restored
+        there = source.sampled(at(detail.x, x, y), at(detail.y, x, y))
+        fine = at(factor, x, y)[..., None] * source.less(there, restored[tile])
+        restored[tile] += fade[tile][..., None] * (fine + at(rest, x, y))
 
 
-def parts_of(own, within: Alignment) -> Iterator[np.ndarray]:
-    """The connected parts of `own`, bool [H, W] of a part of the photo, in the frame: bool [178, 178]."""
-    lost = resampled(own, within, Frame(), WHOLE_SIDE) > 1e-4
-    lost &= ~outside(own.shape, within, Frame(), WHOLE_SIDE)
+def parts_of(lost) -> Iterator[np.ndarray]:
+    """The connected parts of `lost`, bool [178, 178], that are large enough."""
     count, labels = cv2.connectedComponents(lost.view(np.uint8))
     for label in range(1, count):
         if (labels == label).sum() >= LEAST_PART:
             yield labels == label
 
 
-def details(restored, own, within: Alignment, photo: Source, sources) -> Iterator[tuple[np.ndarray, Detail, np.ndarray]]:
-    """For each part of `own`, bool [H, W]: the part, the detail of that of the `sources` that agrees best with it, and
-    the whole frame with what is `restored`, float32 [H, W, 3]. photo: what is repaired, not mirrored."""
-    lost = resampled(own, within, Frame(), WHOLE_SIDE) > 1e-4
-    picture, known = photo.framed()
-    target = np.where(lost[..., None], resampled(restored, within, Frame(), WHOLE_SIDE), picture)
-    for part in parts_of(own, within):
-        found = [detail for source in sources if (detail := _detail(target, lost | ~known, part, source))]
-        if found:
-            yield part, max(found, key=lambda detail: detail.gain[part].mean()), target
+def note_of(detail: Detail) -> str:
+    """The line for the user: what was taken from where."""
+    shown = tuple(i for i, (x, y) in enumerate(LANDMARKS.astype(int)) if detail.part[y, x])
+    left = np.nonzero(detail.part)[1].mean() < WHOLE_SIDE / 2
+    sides = ("left side of the face", "right side") if left else ("right side of the face", "left side")
+    name, partner = NAMES.get(shown, sides if detail.source.name is None else ("face", ""))
+    return f"detail for the {name} was taken from {detail.source.name or f'the {partner}'}"
+
+
+def with_detail(restored, own, within: Alignment, here: Source, sources) -> list[Detail]:
+    """Adds detail to what is `restored`, in place: to each part of the hole from that of the `sources` which fits best.
+
+    Args:
+        restored: float32 [H, W, 3] in [0, 255], a part of the photo.
+        own: what is restored of it, bool [H, W].
+        within: the face's alignment in that part.
+        here: the photo that is repaired, not mirrored, with all its hole.
+        sources: where detail may come from.
+
+    Returns:
+        What was added: nothing where no source shows the place.
+    """
+    hidden = resampled(own, within, Frame(), WHOLE_SIDE) > 1e-4
+    picture, known = here.framed()
+    target = np.where(hidden[..., None], resampled(restored, within, Frame(), WHOLE_SIDE), picture)
+    found = []
+    for part in parts_of(hidden & ~outside(own.shape, within, Frame(), WHOLE_SIDE)):
+        details = [detail for source in sources if (detail := detail_of(part, ~known | hidden, target, source))]
+        best = max(details, key=lambda detail: detail.fit, default=None)
+        if best and (best.source.name is None or best.fit > FITS):
+            added(restored, own, within, best, target)
+            found.append(best)
+    return found
