@@ -21,14 +21,15 @@ from faceinpaint.photo.alignment import LANDMARKS, Alignment, Frame, outside, re
 from faceinpaint.photo.light import LUMA
 from faceinpaint.photo.registration import LARGE, LEAST_KNOWN, at, registered
 
+THIN = 0.3  # of a pixel damaged: as much is filled well enough to be looked at
 LEAST_PART = 12  # pixels of a part of the hole: in a smaller one there is nothing to fit
 FINEST, LIGHT = 1.4, 10.0  # Gaussians: what is finer is unknown to the network, what is coarser is light
 FITTED = {False: 4.0, True: 7.0}  # a Gaussian: the coarsest that is fitted, in a large part or not
-AGREE_WINDOW, BY_CHANCE, AGREE = 3.0, 10.0, (0.1, 0.8)  # a Gaussian; squared levels; from none to full agreement
+AGREE_WINDOW, BY_CHANCE, AGREE = 3.0, 10.0, (0.1, 0.7)  # a Gaussian; squared levels; from none to full agreement
 ALIKE_WINDOW, GRAIN, ALIKE = 6.0, 0.05, (0.4, 0.8)  # a Gaussian; squared levels; from none to full likeness
 BANDS = (FINEST, 2.5, 4.0, 8.0)  # Gaussians: a band is what one leaves of the one before
 CARRIED = (1.0, 0.6, 0.7, 0.7)  # how much of each band is replaced, the finest first
-TRUST = (0.5, 1.0, 2.0, 2.0)  # the power of the agreement that this takes
+TRUST = (1.0, 1.0, 2.0, 2.0)  # the power of the agreement that this takes
 FADE = 1.2  # from the rim inwards
 FITS = 0.2  # of full agreement, on average over a part: less is not worth a word, nor another photo
 
@@ -81,7 +82,7 @@ class Source:
         turn = slice(None, None, -1 if self.mirrored else 1)
         where = self.alignment, Frame(), WHOLE_SIDE
         picture = resampled(self.photo, *where) * np.float32(255 / np.iinfo(self.photo.dtype).max)
-        known = ~outside(self.hole.shape, *where) & (resampled(self.hole, *where) <= 1e-4)
+        known = ~outside(self.hole.shape, *where) & (resampled(self.hole, *where) <= THIN)
         return np.ascontiguousarray(picture[:, turn]), np.ascontiguousarray(known[:, turn])
 
     def sampled(self, x, y):
@@ -121,8 +122,8 @@ def agreement(target, source):
 
 
 def alike(target, source, known):
-    """Whether the known surroundings of each pixel are as rough in `target` as in `source`, from 0 to 1: hair and ground
-    are rougher than skin.
+    """Whether the known surroundings of each pixel are as rough in `target` as in `source`, from 0 to 1: hair and
+    ground are rougher than skin.
 
     target, source: pictures; known: in both, bool [178, 178].
     """
@@ -135,9 +136,9 @@ def shares(difference, gain):
     """What is to be added in the frame and at the photo's resolution.
 
     With D the `difference` of source and restoration [178, 178, 3], D_k its Gaussians of `BANDS`, D_0 = D, g the `gain`
-    [178, 178], w `CARRIED` and p `TRUST`: the detail is the sum over k of w_k g^p_k (D_k - D_k+1), a Laplacian pyramid's
-    bands (Burt and Adelson 1983). Only D itself needs the photo's resolution. Returns its factor w_0 g^p_0, and the
-    rest of the sum.
+    [178, 178], w `CARRIED` and p `TRUST`, the detail is the sum over k of w_k g^p_k (D_k - D_k+1): the bands of a
+    Laplacian pyramid (Burt and Adelson 1983). Only D itself needs the photo's resolution. Returns its factor w_0 g^p_0,
+    and the rest of the sum.
     """
     weights = [carried * gain**power for carried, power in zip(CARRIED, TRUST, strict=True)]
     smooth = [_blur(difference, sigma) for sigma in BANDS]
@@ -148,8 +149,8 @@ def shares(difference, gain):
 
 
 def detail_of(part, lost, target, source: Source) -> Detail | None:
-    """What `source` gives to `part` of what is `lost` in `target`, a picture of the frame; None where it shows too little
-    of it."""
+    """What `source` gives to `part` of what is `lost` in `target`, a picture of the frame; None where it shows too
+    little of it."""
     picture, known = source.framed()
     if known[part].mean() < LEAST_KNOWN:
         return None
@@ -193,6 +194,15 @@ def note_of(detail: Detail) -> str:
     sides = ("left side of the face", "right side") if left else ("right side of the face", "left side")
     name, partner = NAMES.get(shown, sides if detail.source.name is None else ("face", ""))
     return f"detail for the {name} was taken from {detail.source.name or f'the {partner}'}"
+
+
+def notes_of(details, names) -> list[str]:
+    """Lines for the user: which of `details` are worth a word, and which other photos, of `names`, gave nothing."""
+    notes = [note_of(detail) for detail in details if detail.fit > FITS]
+    used = {detail.source.name for detail in details}
+    notes += [f"{name}: nothing was taken from it; it does not fit, or something else does better"
+              for name in names if name not in used]  # fmt: skip
+    return list(dict.fromkeys(notes))
 
 
 def with_detail(restored, own, within: Alignment, here: Source, sources) -> list[Detail]:
