@@ -31,7 +31,7 @@ BANDS = (FINEST, 2.5, 4.0, 8.0)  # Gaussians: a band is what one leaves of the o
 CARRIED = (1.0, 0.6, 0.7, 0.7)  # how much of each band is replaced, the finest first
 TRUST = (1.0, 1.0, 2.0, 2.0)  # the power of the agreement that this takes
 FADE = 1.2  # from the rim inwards
-FITS = 0.2  # of full agreement, on average over a part: less is not worth a word, nor another photo
+FITS = 0.2  # of full agreement: a worse fit is not worth a word, nor is another photo
 
 # What a part is called that shows these of `LANDMARKS`, and what its partner is called.
 NAMES = {
@@ -101,24 +101,23 @@ class Source:
 @dataclass(frozen=True)
 class Detail:
     """What a `source` can give to a `part` of the hole, bool [178, 178]: where to look in it, x and y, and how far to
-    trust it, the gain in [0, 1], float32 [178, 178] each."""
+    trust it, the gain in [0, 1], float32 [178, 178] each; fit: the gain of the part, each place by what is drawn there.
+    """
 
     part: np.ndarray
     source: Source
     x: np.ndarray
     y: np.ndarray
     gain: np.ndarray
-
-    @property
-    def fit(self) -> float:
-        return float(self.gain[self.part].mean())
+    fit: float
 
 
 def agreement(target, source):
     """(2 <ts> + c) / (<t²> + <s²> + c) around each pixel, from 0 to 1 between the limits of `AGREE`: SSIM's contrast
-    and structure (Wang et al. 2004, eq. 13) of bands, which have no mean. c is `BY_CHANCE`."""
-    both, own, other = (_blur(product, AGREE_WINDOW) for product in (target * source, target**2, source**2))
-    return _ramp((2 * both + BY_CHANCE) / (own + other + BY_CHANCE), AGREE)
+    and structure (Wang et al. 2004, eq. 13) of bands, which have no mean. c is `BY_CHANCE`. And the denominator: how
+    much is drawn there."""
+    both, drawn = _blur(target * source, AGREE_WINDOW), _blur(target**2 + source**2, AGREE_WINDOW) + BY_CHANCE
+    return _ramp((2 * both + BY_CHANCE) / drawn, AGREE), drawn
 
 
 def alike(target, source, known):
@@ -157,9 +156,10 @@ def detail_of(part, lost, target, source: Source) -> Detail | None:
     coarse = FITTED[bool(part.sum() > LARGE)]
     x, y = registered(_band(target, FINEST, coarse), _band(picture, FINEST, coarse), known, part)
     there, seen = at(picture, x, y), at(np.float32(known), x, y) > 0.99
-    gain = agreement(_band(target, FINEST, LIGHT), _band(there, FINEST, LIGHT)) * alike(target, there, ~lost & seen)
-    gain *= np.clip(rim.depth(seen) / FADE, 0, 1) * cv2.dilate(part.view(np.uint8), None, iterations=2)
-    return Detail(part, source, x, y, gain)
+    gain, drawn = agreement(_band(target, FINEST, LIGHT), _band(there, FINEST, LIGHT))
+    gain *= alike(target, there, ~lost & seen) * np.clip(rim.depth(seen) / FADE, 0, 1)
+    fit = float(np.average(gain[part], weights=drawn[part]))
+    return Detail(part, source, x, y, gain * cv2.dilate(part.view(np.uint8), None, iterations=2), fit)
 
 
 def added(restored, own, within: Alignment, detail: Detail, target):
