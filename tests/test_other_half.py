@@ -155,14 +155,12 @@ def test_the_light_stays_on_its_side():
 
 def test_a_part_is_found_again_where_it_was_moved_and_widened():
     rng = np.random.default_rng(5)
-    target = cv2.GaussianBlur(rng.normal(0, 60, (178, 178)).astype(np.float32), (0, 0), 2)
+    target = cv2.GaussianBlur(rng.normal(0, 200, (178, 178)).astype(np.float32), (0, 0), 2)
     part = np.zeros((178, 178), bool)
     part[70:95, 55:85] = True
     middle, width = 69.5, registration.WIDTHS[4]
     y, x = np.indices((178, 178), np.float32)
-    moved = registration.at(
-        target, np.float32((x - middle) / width + middle - 3), y + 2
-    )  # so shows at x what target has there
+    moved = registration.at(target, np.float32((x - middle) / width + middle - 3), y + 2)
     found_x, found_y = registration.registered(target, moved, np.ones((178, 178), bool), part)
     assert np.abs(registration.at(moved, found_x, found_y) - target)[part].max() < 0.2 * np.abs(target).max()
     assert np.allclose(found_y - y, -2)
