@@ -22,10 +22,13 @@ from faceinpaint.photo.light import LUMA
 from faceinpaint.photo.registration import LARGE, LEAST_KNOWN, at, registered
 
 THIN = 0.3  # of a pixel damaged: as much is filled well enough to be looked at
+THICK = 11.0  # what is narrower is better continued from its surroundings
+NARROW = 8.5  # distance from the rim that nine tenths of a narrow part, such as a stroke, do not reach
 LEAST_PART = 12  # pixels of a part of the hole: in a smaller one there is nothing to fit
 FINEST, LIGHT = 1.4, 10.0  # Gaussians: what is finer is unknown to the network, what is coarser is light
-FITTED = {False: 4.0, True: 7.0}  # a Gaussian: the coarsest that is fitted, in a large part or not
-AGREE_WINDOW, BY_CHANCE, AGREE = 3.0, 10.0, (0.1, 0.7)  # a Gaussian; squared levels; from none to full agreement
+FITTED = {"narrow": 4.0, "small": 4.0, "large": 7.0}  # a Gaussian: the coarsest that is fitted
+AGREE_WINDOW, BY_CHANCE = 3.0, 10.0  # a Gaussian; squared levels
+AGREE = {"narrow": (0.5, 1.0), "small": (0.1, 0.7), "large": (0.2, 0.8)}  # from no to full agreement
 ALIKE_WINDOW, GRAIN, ALIKE = 6.0, 0.05, (0.4, 0.8)  # a Gaussian; squared levels; from none to full likeness
 BANDS = (FINEST, 2.5, 4.0, 8.0)  # Gaussians: a band is what one leaves of the one before
 CARRIED = (1.0, 0.6, 0.7, 0.7)  # how much of each band is replaced, the finest first
@@ -112,12 +115,19 @@ class Detail:
     fit: float
 
 
-def agreement(target, source):
-    """(2 <ts> + c) / (<t²> + <s²> + c) around each pixel, from 0 to 1 between the limits of `AGREE`: SSIM's contrast
-    and structure (Wang et al. 2004, eq. 13) of bands, which have no mean. c is `BY_CHANCE`. And the denominator: how
-    much is drawn there."""
+def extent(part) -> str:
+    """narrow, small or large: how much `part` leaves to the network."""
+    if np.quantile(rim.depth(part)[part], 0.9) < NARROW:
+        return "narrow"
+    return "small" if part.sum() <= LARGE else "large"
+
+
+def agreement(target, source, limits):
+    """(2 <ts> + c) / (<t²> + <s²> + c) around each pixel, from 0 to 1 between the `limits`: SSIM's contrast and
+    structure (Wang et al. 2004, eq. 13) of bands, which have no mean. c is `BY_CHANCE`. And the denominator: how much
+    is drawn there."""
     both, drawn = _blur(target * source, AGREE_WINDOW), _blur(target**2 + source**2, AGREE_WINDOW) + BY_CHANCE
-    return _ramp((2 * both + BY_CHANCE) / drawn, AGREE), drawn
+    return _ramp((2 * both + BY_CHANCE) / drawn, limits), drawn
 
 
 def alike(target, source, known):
@@ -153,10 +163,11 @@ def detail_of(part, lost, target, source: Source) -> Detail | None:
     picture, known = source.framed()
     if known[part].mean() < LEAST_KNOWN:
         return None
-    coarse = FITTED[bool(part.sum() > LARGE)]
+    size = extent(part)
+    coarse = FITTED[size]
     x, y = registered(_band(target, FINEST, coarse), _band(picture, FINEST, coarse), known, part)
     there, seen = at(picture, x, y), at(np.float32(known), x, y) > 0.99
-    gain, drawn = agreement(_band(target, FINEST, LIGHT), _band(there, FINEST, LIGHT))
+    gain, drawn = agreement(_band(target, FINEST, LIGHT), _band(there, FINEST, LIGHT), AGREE[size])
     gain *= alike(target, there, ~lost & seen) * np.clip(rim.depth(seen) / FADE, 0, 1)
     fit = float(np.average(gain[part], weights=drawn[part]))
     return Detail(part, source, x, y, gain * cv2.dilate(part.view(np.uint8), None, iterations=2), fit)
@@ -219,10 +230,12 @@ def with_detail(restored, own, within: Alignment, here: Source, sources) -> list
         What was added: nothing where no source shows the place.
     """
     hidden = resampled(own, within, Frame(), WHOLE_SIDE) > 1e-4
+    own = rim.thick_part(own, THICK * abs(within.turn))
+    thick = resampled(own, within, Frame(), WHOLE_SIDE) > 1e-4
     picture, known = here.framed()
     target = np.where(hidden[..., None], resampled(restored, within, Frame(), WHOLE_SIDE), picture)
     found = []
-    for part in parts_of(hidden & ~outside(own.shape, within, Frame(), WHOLE_SIDE)):
+    for part in parts_of(thick & ~outside(own.shape, within, Frame(), WHOLE_SIDE)):
         details = [detail for source in sources if (detail := detail_of(part, ~known | hidden, target, source))]
         best = max(details, key=lambda detail: detail.fit, default=None)
         if best and (best.source.name is None or best.fit > FITS):
