@@ -73,18 +73,21 @@ def restore(args):
     is changed; format, depth, transparency and metadata stay where OUT ends as PHOTO does, and what cannot stay is
     said. The faces are those that --eyes names, in a second or so, or that the package mtcnn finds (pip install
     mtcnn==1.0.0), in some more. Scratches, dust and what lies outside every face are continued from their surroundings.
-    With folders, a mask has its photo's name.
+    Detail comes from the face's other half where that still shows the place, such as one eye or half a mouth, and from
+    other photos of the same person, --reference; which, is said. With folders, a mask has its photo's name.
 
     What helps: paint a little beyond the damage, soft edges included; name the middle of each pupil, or where it was,
     even beyond a torn edge. Grey, sepia, faded and grainy prints stay as they are. What stays soft: the network draws
-    64x64 pixels, so an eye, nose or mouth lost altogether is less sharp than its surroundings, in small faces too.
+    64x64 pixels, so eyes, a nose or a mouth lost altogether are less sharp than their surroundings, in small faces too.
 
     Example: python -m faceinpaint restore portrait.jpg mask.png -o restored.png --eyes 310,402,422,398
     """
     from faceinpaint.photo import command
 
     drawn = command.Drawn(args.damage, args.exact_mask)
-    command.restore(Path(args.photo), Path(args.mask), Path(args.out), args.run, args.eyes, args.align, drawn)
+    files, references = (args.photo, args.mask, args.out), [Path(name) for name in args.reference]
+    detail = args.other_half, references, args.reference_eyes
+    command.restore(*map(Path, files), args.run, args.eyes, args.align, drawn, *detail)
 
 
 def paint(args):
@@ -259,6 +262,18 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--exact-mask", action="store_true", help="change nothing beyond MASK, should damage show there"
+    )
+    command.add_argument(
+        "--no-other-half", dest="other_half", action="store_false", help="no detail from the face's undamaged side"
+    )
+    command.add_argument(
+        "--reference", nargs="+", default=[], metavar="OTHER", help="other photos of the same person, for detail"
+    )
+    command.add_argument(
+        "--reference-eyes",
+        action="append",
+        metavar="X1,Y1,X2,Y2",
+        help="the eyes in OTHER, in its pixels; again for each further one (default: as --align says)",
     )
     _add_run(command)
 

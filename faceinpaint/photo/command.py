@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,10 @@ from faceinpaint.config import UserError
 from faceinpaint.photo import kinds
 from faceinpaint.photo.alignment import centred_face
 from faceinpaint.photo.read import read, read_mask
+from faceinpaint.photo.reference import Reference
 from faceinpaint.photo.restore import restore_in_place
 from faceinpaint.photo.spill import widened
-from faceinpaint.photo.upright import with_nose
+from faceinpaint.photo.upright import upright, with_nose
 from faceinpaint.photo.write import FORMATS, LOSSY, check_holds, kind_of, write
 from faceinpaint.system.files import explained
 
@@ -58,8 +60,8 @@ def check_output(out: Path, *inputs: Path):
         raise UserError(f"{out}: {out.parent} cannot be written to; allow it, or give another -o")
 
 
-def _marked(texts: list[str], pixels, hole, restorer=None) -> list[np.ndarray]:
-    """The eyes [2, 2] of each face that `--eyes` names in `texts`, or the eyes and the nose [3, 2]. An eye may lie beyond
+def _marked(texts: list[str], pixels, hole, restorer=None, option="--eyes") -> list[np.ndarray]:
+    """The eyes [2, 2] of each face that the `option` names in `texts`, or the eyes and the nose [3, 2]. An eye may lie beyond
     the edge of a torn photo."""
     size = np.array(hole.shape[::-1])
     faces = []
@@ -68,13 +70,13 @@ def _marked(texts: list[str], pixels, hole, restorer=None) -> list[np.ndarray]:
             points = np.array([float(number) for number in text.split(",")])
             points = points.reshape({4: 2, 6: 3}[len(points)], 2)
         except (ValueError, KeyError) as error:
-            raise UserError(f"--eyes {text}: not four numbers; give both eyes' centres, X1,Y1,X2,Y2") from error
+            raise UserError(f"{option} {text}: not four numbers; give both eyes' centres, X1,Y1,X2,Y2") from error
         if not ((points > -BEYOND * size) & (points < (1 + BEYOND) * size)).all():  # not finite ones as well
             raise UserError(
-                f"--eyes {text}: far outside the photo of {size[0]}x{size[1]} pixels; give both eyes' centres"
+                f"{option} {text}: far outside the photo of {size[0]}x{size[1]} pixels; give both eyes' centres"
             )
         if np.linalg.norm(points[0] - points[1]) < CLOSEST_EYES:
-            raise UserError(f"--eyes {text}: less than {CLOSEST_EYES} pixels apart; give both eyes' centres")
+            raise UserError(f"{option} {text}: less than {CLOSEST_EYES} pixels apart; give both eyes' centres")
         faces.append(points)
     return faces
 
@@ -96,6 +98,34 @@ def face_finder(eyes: list[str] | None, align: str) -> Callable:
     return detect.find_faces
 
 
+def read_references(paths: list[Path], eyes: list[str] | None, align: str, load: Callable) -> list[Reference]:
+    """The photos `paths` of the person who is restored.
+
+    eyes: of each in turn, as `--reference-eyes` has them; without, the faces are found as `align` says, and the largest
+    counts; load: see `restore_file`. Raises `UserError` for a file that cannot be used.
+    """
+    if eyes and len(eyes) != len(paths):
+        raise UserError(f"--reference-eyes: {len(eyes)} for {len(paths)} photos; give it once for each, in their order")
+    if paths and not eyes and align == "auto" and not find_spec("mtcnn"):
+        raise UserError(f"{paths[0]}: finding its face needs the package mtcnn; or give --reference-eyes X1,Y1,X2,Y2")
+    marked = [partial(_marked, [text], option="--reference-eyes") for text in eyes or ()]
+    return [
+        _reference(path, find, load())
+        for path, find in zip(paths, marked or [face_finder(None, align)] * len(paths), strict=True)
+    ]
+
+
+def _reference(path: Path, find_faces: Callable, restorer) -> Reference:
+    """The largest face in the picture `path`."""
+    pixels = read(path).colour()
+    hole = np.zeros(pixels.shape[:2], bool)
+    faces = find_faces(pixels, hole, restorer)
+    if not faces:
+        raise UserError(f"{path}: no face found in it; name its eyes with --reference-eyes X1,Y1,X2,Y2")
+    largest = max(faces, key=lambda face: np.linalg.norm(face[1] - face[0]))
+    return Reference(pixels, upright(pixels, hole, largest, restorer)[:2], path.name)
+
+
 def _decisions(photo, hole, spilled) -> list[str]:
     """What was decided about the damage, a line each. spilled: by how many pixels the mask was widened."""
     notes = []
@@ -109,11 +139,13 @@ def _decisions(photo, hole, spilled) -> list[str]:
     return notes
 
 
-def restore_file(photo_path: Path, mask_path: Path, out: Path, load: Callable, find_faces: Callable, drawn=AS_DRAWN):
+def restore_file(
+    photo_path: Path, mask_path: Path, out: Path, load: Callable, find_faces: Callable, drawn=AS_DRAWN, **options
+):
     """Restores the picture `photo_path` where the picture `mask_path` is white and writes it to `out`.
 
     load: called without arguments, gives an `Inpainter` or a `LiteInpainter`; find_faces: see `face_finder`; drawn: how
-    the mask is to be understood. What the user should know goes to stderr, a line each.
+    the mask is to be understood; options: of `restore_photo`. What the user should know goes to stderr, a line each.
     Raises `UserError` when a file cannot be used; nothing is written then.
     """
     check_output(out, photo_path, mask_path)
@@ -123,7 +155,7 @@ def restore_file(photo_path: Path, mask_path: Path, out: Path, load: Callable, f
     pixels, restorer = photo.colour(), load()
     hole, spilled = (hole, 0) if drawn.exact else widened(pixels, hole)
     decided = _decisions(photo, hole, spilled)
-    notes = restore_in_place(pixels, hole, restorer, find_faces(pixels, hole, restorer))
+    notes = restore_in_place(pixels, hole, restorer, find_faces(pixels, hole, restorer), **options)
     photo = replace(photo, stored=photo.with_hole(pixels, hole))
     lost = write(out, photo, photo.stored)
     for note in (*photo.notes, *decided, *notes, *lost):
@@ -151,7 +183,9 @@ def _pictures(folder: Path) -> list[Path]:
     return [path for path in paths if path.suffix.lower() in FORMATS.keys() | kinds.SUFFIXES]
 
 
-def restore_folder(photos: Path, masks: Path, out: Path, load: Callable, find_faces: Callable, drawn=AS_DRAWN):
+def restore_folder(
+    photos: Path, masks: Path, out: Path, load: Callable, find_faces: Callable, drawn=AS_DRAWN, **options
+):
     """Restores each picture of the folder `photos` with the mask of the same name into the folder `out`.
 
     A file that fails is said on stderr and the rest goes on. Raises `UserError` at the end when any did.
@@ -175,7 +209,7 @@ def restore_folder(photos: Path, masks: Path, out: Path, load: Callable, find_fa
     failed = 0
     for path in tqdm(names, unit="photo", disable=None, dynamic_ncols=True):
         try:
-            _restore_one(path, masks, out / path.name, load, find_faces, drawn)
+            _restore_one(path, masks, out / path.name, load, find_faces, drawn, **options)
         except (UserError, OSError) as error:
             failed += 1
             _say(f"{path}: {error.strerror}" if isinstance(error, OSError) else error)
@@ -184,27 +218,31 @@ def restore_folder(photos: Path, masks: Path, out: Path, load: Callable, find_fa
         raise UserError(f"{photos}: {failed} of {len(names)} photos not restored, for the reasons above; mend these")
 
 
-def _restore_one(path: Path, masks: Path, *arguments):
+def _restore_one(path: Path, masks: Path, *arguments, **options):
     """One of a folder's photos; what is not readable here is said before its mask is asked for."""
     if path.suffix.lower() not in FORMATS:
         read(path)
         raise UserError(f"{path}: '{path.suffix}' names no kind of picture that can be written; save it as PNG")
-    restore_file(path, _mask_for(path, masks), *arguments)
+    restore_file(path, _mask_for(path, masks), *arguments, **options)
 
 
-def restore(photo: Path, mask: Path, out: Path, run=None, eyes=None, align="auto", drawn=AS_DRAWN):
+def restore(photo: Path, mask: Path, out: Path, run=None, eyes=None, align="auto", drawn=AS_DRAWN, other_half=True,
+            references=(), reference_eyes=None):  # fmt: skip
     """The command `restore`: one picture, or each in a folder. Raises `UserError` for what the user can mend."""
     load = cache(partial(lite.load, run))
+    if reference_eyes and not references:
+        raise UserError("--reference-eyes: names eyes in a --reference, but there is none; give the photo as well")
+    options = {"other_half": other_half, "references": read_references(references, reference_eyes, align, load)}
     if photo.is_dir():
         if not mask.is_dir():
             raise UserError(f"{mask}: not a folder, but {photo} is one; give the folder with the masks of its photos")
         if eyes:
             raise UserError("--eyes: names the eyes of one photo; for a folder use --align auto or none")
-        return restore_folder(photo, mask, out, load, face_finder(None, align), drawn)
+        return restore_folder(photo, mask, out, load, face_finder(None, align), drawn, **options)
     if mask.is_dir():
         raise UserError(f"{mask}: a folder; give the mask of {photo}")
     out = out / photo.name if out.is_dir() else out
-    restore_file(photo, mask, out, load, face_finder(eyes, align), drawn)
+    restore_file(photo, mask, out, load, face_finder(eyes, align), drawn, **options)
     if kind_of(out) in LOSSY:
         _say(f"{out}: {LOSSY_NOTE}")
     print(f"{out}: restored")

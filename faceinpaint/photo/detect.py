@@ -87,7 +87,10 @@ def _looked_at_again(picture, landmarks):
 def _in_photo(pixels, hole, restorer):
     """`find_faces` in a picture of at most `LONGEST` pixels, uint8."""
     filled = baselines.biharmonic(pixels, hole)
-    return [_looked_at_again(restore_photo(pixels, hole, restorer, [face])[0], face) for face in _seen(filled)]
+    return [
+        _looked_at_again(restore_photo(pixels, hole, restorer, [face], other_half=False)[0], face)
+        for face in _seen(filled)
+    ]
 
 
 def find_faces(pixels, hole, restorer) -> list[np.ndarray]:

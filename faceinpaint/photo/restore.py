@@ -7,21 +7,23 @@ The order of work, for each face:
     4. the mismatch at the rim is carried inwards                                      (rim.fitted)
     5. the face is put back, enlarged to the photo's resolution
     6. at the rim the surroundings' own continuation takes over                        (rim.joined)
-    7. the grain of the surroundings is taken over                                     (grain)
+    7. what the face's other half, or another photo, still shows gives the detail     (other_half)
+    8. the grain of the surroundings is taken over                                     (grain)
 No TensorFlow here. `read` and `write` know the files.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from faceinpaint.config import WHOLE_SIDE
-from faceinpaint.photo import classical, grain, ground, rim
+from faceinpaint.photo import classical, grain, ground, reference, rim
 from faceinpaint.photo.alignment import Alignment, Frame, enlarged, outside, resampled
 from faceinpaint.photo.classical import eight_bits as eight_bits
 from faceinpaint.photo.light import Levels, Tone
+from faceinpaint.photo.other_half import Source, notes_of, with_detail
 from faceinpaint.photo.upright import upright
 
 MARGIN = 0.1  # of the frame's side: what is known at least on every side of a hole, where the whole frame allows it
@@ -194,7 +196,14 @@ def _turn_notes(turns) -> list[str]:
     return [said.format(abs(turn)) for turn in turns if abs(turn) > MOST_TURNED]
 
 
-def restore_in_place(pixels, hole, restorer, faces) -> list[str]:
+def sources_for(face: Face, pixels, hole, other_half, references) -> tuple[Source, list[Source]]:
+    """The photo around the `face`, and where detail for it may come from."""
+    here = Source(pixels, hole, face.alignment, mirrored=False)
+    own = [replace(here, mirrored=True)] if other_half else []
+    return here, own + [source for other in references for source in reference.sources_of(other, here)]
+
+
+def restore_in_place(pixels, hole, restorer, faces, other_half=True, references=()) -> list[str]:
     """As `restore_photo`, but `pixels` themselves are changed; hole: bool [H, W]. Returns the notes."""
     faces = [upright(pixels, hole, landmarks, restorer) for landmarks in faces]
     alignments = [Alignment.of(landmarks[:2] if len(landmarks) == 3 else landmarks) for landmarks in faces]
@@ -202,21 +211,24 @@ def restore_in_place(pixels, hole, restorer, faces) -> list[str]:
     size = restorer.config.size
     widths = [alignment.footprint(Frame(), size) for alignment in alignments]
     left_over = _thick(hole, min(widths, default=min(hole.shape) / WHOLE_SIDE))
-    thick, areas = left_over.sum(), []
+    thick, areas, details = left_over.sum(), [], []
     for face in faces_of(hole, alignments, restorer.config):
         *_, (_, drawing) = draw(pixels, face, restorer)
         areas.append(float((hidden(face, size) > 1e-4).mean()))
         *_, (_, restored) = put_back(classical.as_float(pixels[face.inside]), face, drawing)
+        here, sources = sources_for(face, pixels, hole, other_half, references)
+        details += with_detail(restored, face.own, face.within, here, sources)
         pixels[face.inside][face.own] = classical.as_pixels(restored, pixels.dtype)[face.own]
         left_over[face.inside][face.own] = False
     if areas:
         classical.fill(pixels, left_over)
     _finish(pixels, hole)
     turned = [round(np.rad2deg(np.angle(alignment.turn))) for alignment in alignments]
-    return _turn_notes(turned) + _notes(thick, left_over.sum(), areas, bool(alignments))
+    notes = _turn_notes(turned) + notes_of(details, [other.name for other in references])
+    return notes + _notes(thick, left_over.sum(), areas, bool(alignments))
 
 
-def restore_photo(pixels, mask, restorer, faces) -> tuple[np.ndarray, list[str]]:
+def restore_photo(pixels, mask, restorer, faces, other_half=True, references=()) -> tuple[np.ndarray, list[str]]:
     """Repairs the hole of a photograph and leaves every other pixel as it is.
 
     Args:
@@ -226,11 +238,13 @@ def restore_photo(pixels, mask, restorer, faces) -> tuple[np.ndarray, list[str]]
         faces: for each face its eyes [2, 2], of which `upright` finds out which way round they are, its eyes and its
             nose [3, 2], or its five landmarks [5, 2] (eyes, nose, corners of the mouth, left in the upright picture
             first), (x, y) in photo pixels; `centred_face(H, W)` for a picture cut as CelebA's are.
+        other_half: whether detail may be taken from the face's undamaged side.
+        references: `Reference`s, other photos of the person, from which detail may be taken as well.
 
     Returns:
-        A new array of the same type and shape, and notes for the user, a line each: what was continued from its
-        surroundings because it lies outside every face, what is larger than trained.
+        A new array of the same type and shape, and notes for the user, a line each: where detail comes from, what was
+        continued from its surroundings because it lies outside every face, what is larger than trained.
     """
     restored = pixels.copy()
-    notes = restore_in_place(restored, np.asarray(mask) != 0, restorer, faces)
+    notes = restore_in_place(restored, np.asarray(mask) != 0, restorer, faces, other_half, references)
     return restored, notes

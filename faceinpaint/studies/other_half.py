@@ -1,0 +1,221 @@
+"""What detail from the face's other half, and from another photo of the same person, adds to a repaired photograph.
+
+Holes are drawn at CelebA's own 178 pixels, as the whole frame has them, and the same photographs restored without and
+with it: PSNR in the hole, LPIPS of the whole picture and the share of the original's high-frequency power that is in
+the hole. Large photographs, where `PHOTOS` names a folder of them, count by the LPIPS of the hole's surroundings.
+"""
+
+import itertools
+import os
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from faceinpaint import lite
+from faceinpaint.config import WHOLE_SIDE, Config, UserError
+from faceinpaint.evaluation import mean_and_interval, per_image, perceptual, unseen_faces
+from faceinpaint.photo.alignment import Frame, centred_face, resampled
+from faceinpaint.photo.reference import Reference
+from faceinpaint.photo.restore import restore_photo
+from faceinpaint.studies.damage import HOLES, LEFT_EYE, RIGHT_EYE, around, ellipse, high_frequencies, placed
+from faceinpaint.studies.results import as_json, command, measured_on
+from faceinpaint.system import files, progress
+
+PHOTOS = "FACEINPAINT_PHOTOS"  # an environment variable: a folder of faces of 1,024 pixels, aligned as FFHQ's are
+FFHQ_EYES, FFHQ_SIDE = np.array([(380.0, 483.0), (640.0, 483.0)]), 1024
+FACES, PLACED, ON_SHEET = 100, 200, 40  # faces for each hole; random placements; single eyes on a sheet
+EYES = centred_face(WHOLE_SIDE, WHOLE_SIDE)
+
+# Photos of one person in CelebA's validation part, found by a face embedding (dlib's ResNet, closer than .42) and
+# looked at. The first two of each line refer to each other, a third to the first.
+PEOPLE = """
+171621 180908|162947 165031|164210 172739|163136 182029|177330 181659|163061 167291|167461 168507 168372|168976 180404
+178251 180285|168017 171480|170650 181142|175166 166859 181128|165719 180430|171417 173769|178348 180131|166427 173737
+164612 178267|167620 169956|162834 166425|178542 179038|164175 169588|179046 179332|173639 180479|177765 180520
+171638 176474|173529 174932|164359 175973|163908 178357
+"""
+
+
+WITH_REFERENCES = ("both eyes", "nose", "mouth", "centre")
+
+
+def repaired(image, hole, restorer, eyes=EYES, **options):
+    """`image` uint8 [H, W, 3] with its `hole`, in which there is nothing to be seen, repaired."""
+    return restore_photo(np.where(hole[..., None], np.uint8(128), image), hole, restorer, [eyes], **options)[0]
+
+
+def values(images, restored, holes, distance, sigma=1.0) -> dict[str, np.ndarray]:
+    """PSNR in the hole, LPIPS and high frequencies of each of N images [H, W, 3], holes [H, W]: float [N]."""
+    found = per_image(np.stack(images), np.stack(restored), np.stack(holes)[..., None], distance)
+    high = [high_frequencies(*one, sigma) for one in zip(images, restored, holes, strict=True)]
+    return {"psnr": found["hole_psnr"], **{name: found[name] for name in distance}, "high": np.array(high)}
+
+
+def compared(before, after, **labels) -> dict:
+    """A row: `labels`, and of each metric "without", "with" and "difference" as [mean, low, high]; of the shares of
+    high frequencies the medians."""
+    row = labels | {"n": len(before["psnr"])}
+    for name in before:
+        pair = {"without": before[name], "with": after[name], "difference": after[name] - before[name]}
+        row[name] = {key: float(np.median(value)) if name == "high" else mean_and_interval(value)
+                     for key, value in pair.items()}  # fmt: skip
+    return row
+
+
+def by_hole(faces, restorer, distance) -> list[dict]:
+    """A row for each of `HOLES`, of `faces` uint8 [N, 178, 178, 3]."""
+    rows = []
+    for name, hole in progress.shown(HOLES.items(), total=len(HOLES), unit="hole"):
+        holes = [hole(seed) if callable(hole) else hole for seed in range(len(faces))]
+        pairs = list(zip(faces, holes, strict=True))
+        before, after = ([repaired(*pair, restorer, other_half=half) for pair in pairs] for half in (False, True))
+        measured = (values(faces, restored, holes, distance) for restored in (before, after))
+        same = np.mean([np.array_equal(*both) for both in zip(before, after, strict=True)])
+        rows.append(compared(*measured, hole=name, source="other half") | {"unchanged": float(same)})
+    return rows
+
+
+def by_reference(faces: dict, restorer, distance) -> list[dict]:
+    """A row for each of the holes that have no other half, of those `faces` (name → picture) that have a second one."""
+    groups = [[f"{name}.jpg" for name in line.split()] for line in PEOPLE.replace("\n", "|").split("|") if line]
+    groups = [[name for name in group if name in faces] for group in groups]
+    people = [(group[0], group[1:]) for group in groups if len(group) > 1]
+    people += [(group[1], group[:1]) for group in groups if len(group) > 1]
+    rows = []
+    for hole in WITH_REFERENCES if people else ():
+        images, holes = [faces[name] for name, _ in people], [HOLES[hole]] * len(people)
+        references = [[Reference(faces[other], EYES, other) for other in others] for _, others in people]
+        before = [repaired(image, HOLES[hole], restorer) for image in images]
+        after = [repaired(image, HOLES[hole], restorer, references=known)
+                 for image, known in zip(images, references, strict=True)]  # fmt: skip
+        measured = (values(images, restored, holes, distance) for restored in (before, after))
+        rows.append(compared(*measured, hole=hole, source="another photo"))
+    return rows
+
+
+def by_placement(faces, restorer, distance, count) -> dict:
+    """A row of `count` random placements, each measured in the face's whole frame of 178 pixels."""
+    rng, stages, holes = np.random.default_rng(2019), ([], [], []), []
+    for index in progress.shown(range(count), unit="placement"):
+        image, where, hole = placed(faces[index % len(faces)], rng)
+        eyes = np.stack([where.turn * (x + 1j * y) + where.shift for x, y in EYES + 0.5])
+        eyes = np.stack([eyes.real, eyes.imag], axis=-1)
+        pictures = (image, *(repaired(image, hole, restorer, eyes, other_half=half) for half in (False, True)))
+        for stage, picture in zip(stages, pictures, strict=True):
+            stage.append(np.rint(resampled(picture, where, Frame(), WHOLE_SIDE)).astype(np.uint8))
+        holes.append(resampled(hole, where, Frame(), WHOLE_SIDE) > 0.5)
+    image, before, after = stages
+    measured = (values(image, restored, holes, distance) for restored in (before, after))
+    return compared(*measured, hole="placements", source="other half")
+
+
+def large_photos() -> list[np.ndarray]:
+    """The pictures in the folder that `PHOTOS` names, uint8 [1024, 1024, 3]: none where it names none."""
+    folder = os.environ.get(PHOTOS)
+    paths = sorted(Path(folder).glob("*.jpg")) if folder else []
+    return [cv2.imread(str(path), cv2.IMREAD_COLOR_RGB) for path in paths]
+
+
+def by_large_photo(photos, restorer, distance) -> tuple[list[dict], list]:
+    """Rows for a lost eye, left and right in turn, and for the left half; and the pictures of a sheet: of each lost eye
+    the surroundings as they were, restored without and with it."""
+    shape = (FFHQ_SIDE, FFHQ_SIDE)
+    eyes = [ellipse(*eye, 113, 80, shape) for eye in FFHQ_EYES]
+    rows, sheet = [], []
+    for name, lost in {"one eye, large": eyes, "left half, large": [np.indices(shape)[1] < 510]}.items():
+        stages = [], [], [], []
+        for hole, image in itertools.product(lost, photos):
+            before, after = (repaired(image, hole, restorer, FFHQ_EYES, other_half=half) for half in (False, True))
+            part = around(hole) if lost is eyes else np.s_[:]
+            for stage, picture in zip(stages, (image, before, after, hole), strict=True):
+                stage.append(picture[part])
+        images, before, after, holes = stages
+        measured = (values(images, restored, holes, distance, 3.0) for restored in (before, after))
+        rows.append(compared(*measured, hole=name, source="other half"))
+        sheet += zip(images, before, after, strict=True)
+    return rows, sheet
+
+
+def milliseconds(restorer, image) -> list[dict]:
+    """Rows of what restoring a lost eye and a lost half takes without and with it, the best of three, in ms: `image`
+    uint8 [178, 178, 3] enlarged."""
+    rows = []
+    for side, name in itertools.product((178, 512, 1024, 3464), ("one eye", "left half")):
+        large, hole = (cv2.resize(picture, (side, side)) for picture in (image, HOLES[name].view(np.uint8)))
+        taken = {}
+        for key, half in {"without": False, "with": True}.items():
+            begun = [time.perf_counter()]
+            for _ in range(3):
+                repaired(large, hole > 0, restorer, centred_face(side, side), other_half=half)
+                begun.append(time.perf_counter())
+            taken[key] = 1000 * float(np.diff(begun).min())
+        rows.append({"side": side, "hole": name, **taken})
+    return rows
+
+
+def sheet(rows, zoom=1.0):
+    """A contact sheet, two cases in a line: of each the pictures beside one another, uint8 [h, w, 3] all."""
+    how = {"fx": zoom, "fy": zoom, "interpolation": cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC}
+    cases = [cv2.resize(np.hstack(row), None, **how) for row in rows]
+    cases = [cv2.copyMakeBorder(case, 2, 2, 6, 6, cv2.BORDER_CONSTANT, value=(255, 255, 255)) for case in cases]
+    cases += [np.full_like(cases[0], 255)] * (len(cases) % 2)
+    return np.vstack([np.hstack(pair) for pair in zip(cases[::2], cases[1::2], strict=True)])
+
+
+def single_eyes(faces, restorer, seed=0):
+    """The eyes of faces drawn by `seed`, left and right lost in turn: original, without and with it."""
+    drawn = np.random.default_rng(seed).choice(len(faces), min(ON_SHEET, len(faces)), replace=False)
+    for number, index in enumerate(drawn):
+        hole = (LEFT_EYE, RIGHT_EYE)[number % 2]
+        pictures = [repaired(faces[index], hole, restorer, other_half=half) for half in (False, True)]
+        yield [picture[60:125, 38:140] for picture in (faces[index], *pictures)]
+
+
+def table(rows: list[dict]) -> str:
+    """The rows as a Markdown table: PSNR in the hole in dB, LPIPS, and the median share of high frequencies."""
+    names = [name for name in ("psnr", "lpips", "high") if name in rows[0]]
+    lines = [f"| hole | source | n | {' | '.join(f'{name} without | with | difference' for name in names)} |"]
+    lines.append(f"|---|---|{'---:|' * (1 + 3 * len(names))}")
+    for row in rows:
+        cells = [row["hole"], row["source"], str(row["n"])]
+        for name in names:
+            digits = {"psnr": 2, "lpips": 4, "high": 2}[name]
+            for value in row[name].values():
+                mean, *interval = value if isinstance(value, list) else [value]
+                shown = (
+                    f" ({interval[0]:+.{digits}f} to {interval[1]:+.{digits}f})"
+                    if interval and value is row[name]["difference"]
+                    else ""
+                )
+                cells.append(f"{mean:.{digits}f}{shown}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def write(runs: list[str] | None, data: str, part: str, first: int | None, out: Path) -> str:
+    """The study, as `studies.STUDIES` has it, on `first` faces for each hole (`FACES`, unless given). Beside `out`: as
+    -eyes.jpg single eyes as they were, without and with the other half; as -large.jpg those of the large photographs.
+
+    Raises `UserError` for several runs.
+    """
+    run, *more = runs or [None]
+    if more:
+        raise UserError("--study other_half: is of one run; give one --run")
+    restorer, faces = lite.load(run), unseen_faces(data, Config(), part)
+    pictures, (distance, _) = getattr(faces, part), perceptual()
+    some = np.array(pictures[: first or FACES])
+    large, large_sheet = by_large_photo(large_photos(), restorer, distance) if large_photos() else ([], [])
+    rows = [
+        *by_hole(some, restorer, distance),
+        *by_reference(dict(zip(faces.names[part], pictures, strict=True)), restorer, distance),
+        by_placement(some, restorer, distance, min(PLACED, 2 * len(some))),
+        *large,
+    ]
+    about = {"command": command("other_half", runs, data, part, first, out), **measured_on(faces, part)}
+    files.write_text(out, as_json(about | {"rows": rows, "milliseconds": milliseconds(restorer, some[0])}))
+    files.write_image(out.with_name(f"{out.stem}-eyes.jpg"), sheet(single_eyes(pictures, restorer), 3))
+    if large_sheet:
+        files.write_image(out.with_name(f"{out.stem}-large.jpg"), sheet(large_sheet[: 2 * len(large_photos())], 0.8))
+    return table(rows)
