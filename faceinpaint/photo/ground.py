@@ -14,7 +14,7 @@ ALIKE = 18.0  # levels of 255 between two pixels of one ground, before its gradi
 PLAIN = 5.0  # levels: a ground that deviates more from an even gradient is not plain
 WIDE = 0.05  # of the frame's edge is hole, at least
 LEAST = 0.58  # of what is known outside the head is ground
-DRAWN = 30.0  # levels: nearer to the ground than that, the network has drawn it itself
+DRAWN = 10.0  # levels: nearer to the ground than that, the network has drawn it itself
 KNOWN = 0.4  # of the ground so drawn: then the network knows it, and where it ends
 
 

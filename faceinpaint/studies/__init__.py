@@ -15,7 +15,13 @@ __all__ = ["STUDIES", "run"]
 # What `evaluate --study NAME` runs: NAME → the module of this room whose `write(runs, data, part, first, out)` measures
 # the run directories `runs` (None: the weights that come with the package) on the `first` faces of `part` of `data`
 # (None: on all), writes the JSON file `out` and returns Markdown tables of it.
-STUDIES = {"results": "results", "published": "published", "other_half": "other_half"}
+STUDIES = {
+    "results": "results",
+    "published": "published",
+    "photo": "photo",
+    "cases": "photo_cases",
+    "other_half": "other_half",
+}
 
 
 def run(name: str, *arguments) -> str:

@@ -1,0 +1,279 @@
+"""Photographs as people have them: the visible cases, each with the figure that says whether it is mended.
+
+Every case takes whole CelebA pictures of 178x218, damages them as a print or a scan is damaged, and has them repaired as
+a user's photo is. `BOUNDS` says what is to be reached.
+"""
+
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from faceinpaint import baselines, celeba, figures, lite
+from faceinpaint.config import Config
+from faceinpaint.evaluation import mean_and_interval, perceptual, unseen_faces
+from faceinpaint.photo.light import LUMA
+from faceinpaint.photo.restore import restore_photo
+from faceinpaint.photo.rim import depth
+from faceinpaint.photo.spill import widened
+from faceinpaint.pipeline import to_float
+from faceinpaint.runs import WEIGHTS, folder
+from faceinpaint.studies.photo import ellipse, lines, only_run, psnr
+from faceinpaint.studies.results import as_json, command, measured_on
+from faceinpaint.system import files, progress
+
+EYES = np.array([(69.0, 111.0), (108.0, 111.0)])
+SHAPE = 218, 178
+LARGE_FACES = 12  # faces of the cases that take seconds each
+WIDTHS, SIDES = (1, 2, 3, 4, 6), (178, 400, 800, 1600)  # of scratches and of the faces they lie over, pixels
+SEPIA = np.array([1, 0.86, 0.65]), np.array([18, 8, 0])  # colour = grey * first + second
+GROUNDS = (170, 30, 40), (60, 90, 160), (200, 190, 170), (90, 90, 90)
+
+# (case, figure): the least and the most that it may be on average; what was lost or gained is against the network alone
+BOUNDS = {
+    ("rim", "first eighth / core"): (0, 2),
+    ("grey", "off the tone"): (0, 1),
+    ("sepia", "off the tone"): (0, 1),
+    ("grain", "inside / outside"): (0.8, 1.25),
+    ("dust", "costs, dB"): (-1, 0.2),
+    ("tight mask", "rim / around"): (0, 2),
+    ("torn corner", "off the ground"): (0, 6),
+}
+
+
+def whitened(photo, hole):
+    return np.where(hole[..., None], np.uint8(255), photo)
+
+
+def enlarged(photo, scale):
+    """`photo` and its eyes, `scale` times as large."""
+    return cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), (EYES + 0.5) * scale - 0.5
+
+
+def eye_and_mouth(scale=1):
+    """The hole of the list of cases: the right eye and the mouth, bool [218, 178] times `scale`."""
+    shape = tuple(side * scale for side in SHAPE)
+    parts = (((108, 111), (16, 11)), ((89, 152), (26, 13)))
+    eye, mouth = (ellipse(*(tuple(scale * value for value in pair) for pair in part), shape) for part in parts)
+    return eye | mouth
+
+
+def _roughness(picture):
+    """Absolute Laplacian of the luma: a line that is lighter or darker than both of its sides stands out."""
+    return np.abs(cv2.Laplacian((picture @ LUMA).astype(np.float32), cv2.CV_32F))
+
+
+def rim(photo, number, repair):
+    """A line between rim and core, in a face of 890 pixels: the roughness by depth, its first eighth and its roughest
+    other eighth over the core's."""
+    photo, eyes = enlarged(photo, 5)
+    hole = eye_and_mouth(5)
+    rough, deep = _roughness(repair(whitened(photo, hole), hole, eyes)), depth(hole)
+    eighth = np.ceil(8 * deep / deep.max()).astype(int)
+    means = [rough[eighth == part].mean() for part in range(1, 9)]
+    return {"first eighth / core": means[0] / means[-1], "roughest other / core": max(means[1:]) / means[-1]}
+
+
+def _toned(photo, number, repair, tone):
+    """How far new pixels are off the photo's tone, a line in colour space, at most; and their PSNR."""
+    slope, offset = tone
+    grey = np.rint(photo @ LUMA)[..., None]
+    toned, hole = np.rint(np.clip(grey * slope + offset, 0, 255)).astype(np.uint8), eye_and_mouth()
+    restored = repair(whitened(toned, hole), hole, EYES)
+    inside = restored[hole & ((restored > 0) & (restored < 254)).all(axis=2)] - offset
+    along = (inside @ slope)[:, None] / (slope @ slope) * slope
+    return {"off the tone": np.linalg.norm(inside - along, axis=1).max(), "PSNR": psnr(toned, restored, hole)}
+
+
+def grain(photo, number, repair, sigma):
+    """What is finer than a Gaussian of 2 pixels: its deviation in the hole over that around it."""
+    noise = np.random.default_rng(number).normal(0, sigma, photo.shape)
+    grainy, hole = np.rint(np.clip(photo + noise, 0, 255)).astype(np.uint8), eye_and_mouth()
+    luma = (repair(whitened(grainy, hole), hole, EYES) @ LUMA).astype(np.float32)
+    fine = luma - cv2.GaussianBlur(luma, (0, 0), 2)
+    around = (depth(~hole) > 0) & (depth(~hole) < 12)
+    return {"inside / outside": fine[depth(hole) > 2].std() / fine[around].std()}
+
+
+def _exposed(photo, number, repair, gain, offset):
+    """PSNR of a photo whose contrast is `gain` of what it was."""
+    exposed, hole = np.rint(np.clip(photo * gain + offset, 0, 255)).astype(np.uint8), eye_and_mouth()
+    return {"PSNR": psnr(exposed, repair(whitened(exposed, hole), hole, EYES), hole)}
+
+
+def specks(number, count, radius, shape):
+    """`count` specks of radius 1 to `radius`, drawn by `number`: bool of `shape`."""
+    hole, rng = np.zeros(shape, np.uint8), np.random.default_rng(number)
+    for _ in range(count):
+        x, y, size = rng.integers((0, 0, 1), (shape[1], shape[0], radius + 1))
+        cv2.circle(hole, (int(x), int(y)), int(size), 1, -1)
+    return hole.astype(bool)
+
+
+def dust(photo, number, repair):
+    """What 1,500 specks over a face of 1,602 pixels cost eye and mouth, dB."""
+    photo, eyes = enlarged(photo, 9)
+    hole = eye_and_mouth(9)
+    dusty = hole | specks(number, 1500, 4, hole.shape)
+    clean, other = (psnr(photo, repair(whitened(photo, mask), mask, eyes), hole) for mask in (hole, dusty))
+    return {"costs, dB": clean - other, "PSNR": other}
+
+
+def tight_mask(photo, number, repair):
+    """White scratches with soft edges, marked where they are more than half white: the roughness where they end, over
+    the undamaged photo's there, and PSNR of all that is damaged."""
+    photo, eyes = enlarged(photo, 4)
+    soft = cv2.GaussianBlur(lines(number, 8, 4 * SHAPE[1])[..., None].astype(np.float32), (0, 0), 2)
+    soft = cv2.copyMakeBorder(soft, 80, 80, 0, 0, cv2.BORDER_CONSTANT)[..., None]
+    damaged = np.rint(photo * (1 - soft) + 255 * soft).astype(np.uint8)
+    restored = repair(damaged, soft[..., 0] > 0.5, eyes, widen=True)
+    edge = (soft[..., 0] > 0.02) & (soft[..., 0] < 0.6)
+    rough = [_roughness(picture)[edge].mean() for picture in (restored, photo)]
+    return {"rim / around": rough[0] / rough[1], "PSNR": psnr(photo, restored, soft[..., 0] > 0.02)}
+
+
+def torn_corner(photo, number, repair):
+    """A corner torn off a portrait before a plain ground: how far that is off its colour in the hole."""
+    head = ellipse((89, 125), (62, 92), SHAPE)
+    head[190:, 30:149] = True
+    share = cv2.GaussianBlur(head.astype(np.float32), (0, 0), 1.5)[..., None]
+    ground = np.array(GROUNDS[number % len(GROUNDS)])
+    portrait = np.rint(photo * share + ground * (1 - share)).astype(np.uint8)
+    corner = np.array([(178, 0), (60, 0), (110, 120), (178, 218)], np.int32)
+    hole = cv2.fillPoly(np.zeros(SHAPE, np.uint8), [corner], 1).astype(bool)
+    off = np.abs(repair(whitened(portrait, hole), hole, EYES).astype(float) - ground).max(axis=2)
+    return {"off the ground": off[hole & (share[..., 0] < 0.003)].mean()}
+
+
+# name → what measures a photo uint8 [218, 178, 3] of this number, repaired by `repair(photo, hole, eyes)`
+CASES = {
+    "ordinary": partial(_exposed, gain=1, offset=0),
+    "rim": rim,
+    "grey": partial(_toned, tone=(np.ones(3), np.zeros(3))),
+    "sepia": partial(_toned, tone=SEPIA),
+    "grain": partial(grain, sigma=28),
+    "less grain": partial(grain, sigma=10),
+    "faded": partial(_exposed, gain=0.35, offset=165),
+    "dark": partial(_exposed, gain=0.12, offset=0),
+    "dust": dust,
+    "tight mask": tight_mask,
+    "torn corner": torn_corner,
+}
+SLOW = {"rim", "dust", "tight mask"}
+
+
+def repairer(restorer):
+    """`repair(photo, hole, eyes, widen=False)` → the repaired photo, as the command does it."""
+
+    def repair(photo, hole, eyes, widen=False):
+        hole = widened(photo, hole)[0] if widen else hole
+        return restore_photo(photo, hole, restorer, [eyes])[0]
+
+    return repair
+
+
+def case_rows(photos, repair) -> list[dict]:
+    """A row for each case: its figures as [mean, low, high]. photos: uint8 [N, 218, 178, 3]."""
+    rows = []
+    for name, case in progress.shown(CASES.items(), unit="case"):
+        some = photos[:LARGE_FACES] if name in SLOW else photos
+        found = [case(photo, number, repair) for number, photo in enumerate(some)]
+        means = {key: mean_and_interval(np.array([one[key] for one in found])) for key in found[0]}
+        rows.append({"case": name, "n": len(some), **means})
+    return rows
+
+
+def at_side(photo, side):
+    """The centre of `photo` [218, 178, 3] at `side` pixels."""
+    return cv2.resize(photo[20:198], (side, side), interpolation=cv2.INTER_CUBIC)
+
+
+def scan(photo, number):
+    """`photo` with grain and JPEG where it is an enlarged one, or anything smooth would win."""
+    if len(photo) < 400:
+        return photo
+    grainy = np.clip(photo + np.random.default_rng(number).normal(0, 4, photo.shape), 0, 255).astype(np.uint8)
+    return cv2.imdecode(cv2.imencode(".jpg", grainy, [cv2.IMWRITE_JPEG_QUALITY, 90])[1], cv2.IMREAD_COLOR)
+
+
+def scratch_rows(photos, repair, whole_metrics) -> list[dict]:
+    """A row for each width of scratches, side of the face and method: psnr in the hole and lpips as [mean, low, high].
+    "without grain" is the truth before its grain and JPEG, which is all that could be known."""
+    rows = []
+    for side, width in progress.shown([(side, width) for side in SIDES for width in WIDTHS], unit="size"):
+        clean = [at_side(photo, side) for photo in (photos if side < 400 else photos[:LARGE_FACES])]
+        pictures = [scan(photo, number) for number, photo in enumerate(clean)]
+        holes = [lines(number, width, side) for number in range(len(clean))]
+        for method, restored in _scratches_repaired(clean, pictures, holes, repair):
+            measured = {"psnr": [psnr(*one) for one in zip(pictures, restored, holes, strict=True)]}
+            for metric, distance in whole_metrics.items():
+                pairs = zip(pictures, restored, strict=True)
+                measured[metric] = [float(distance(*(to_float(one[None]) for one in pair))[0]) for pair in pairs]
+            means = {metric: mean_and_interval(np.array(values)) for metric, values in measured.items()}
+            rows.append({"side": side, "width": width, "method": method, "n": len(clean), **means})
+    return rows
+
+
+def _scratches_repaired(clean, pictures, holes, repair):
+    """Yields each method's name and its restored pictures."""
+    eyes = (EYES - (0, 20) + 0.5) * len(pictures[0]) / SHAPE[1] - 0.5
+    pairs = list(zip(pictures, holes, strict=True))
+    yield "faceinpaint", [repair(whitened(*pair), pair[1], eyes) for pair in pairs]
+    for name in ("telea", "navier_stokes", "biharmonic"):
+        yield name, [baselines.BASELINES[name](*pair) for pair in pairs]
+    if len(pictures[0]) >= 400:
+        yield "without grain", [np.where(h[..., None], c, p) for c, (p, h) in zip(clean, pairs, strict=True)]
+
+
+def sheet(photos, repair):
+    """Each case as it is before and after, one face for each: uint8 [height, width, 3]."""
+    pairs = []
+
+    def seen(photo, hole, eyes, **options):
+        restored = repair(photo, hole, eyes, **options)
+        pairs.append([photo, restored])
+        return restored
+
+    for number, case in enumerate(CASES.values()):
+        pairs_before = len(pairs)
+        case(photos[number % len(photos)], number, seen)
+        del pairs[pairs_before + 1 :]  # a case may repair twice
+    return figures.tiles(pairs, ["damaged", "repaired"], list(CASES))
+
+
+def table(rows: list[dict]) -> str:
+    """The cases as a Markdown table: each figure, and where it has a bound whether it keeps it."""
+    table = ["| case | figure | measured | bound |", "|---|---|---:|---|"]
+    for row in rows:
+        for figure in (key for key in row if key not in ("case", "n")):
+            low, high = BOUNDS.get((row["case"], figure), (None, None))
+            bound = "" if high is None else f"{low} to {high}{'' if low <= row[figure][0] <= high else ': not kept'}"
+            table.append(f"| {row['case']} | {figure} | {row[figure][0]:.2f} | {bound} |")
+    return "\n".join(table)
+
+
+def scratch_table(rows: list[dict]) -> str:
+    """The scratches as a Markdown table: PSNR / LPIPS of each method."""
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    lines = [f"| face, width | {' | '.join(methods)} |", f"|---|{'---:|' * len(methods)}"]
+    for side, width in dict.fromkeys((row["side"], row["width"]) for row in rows):
+        of = [row for row in rows if (row["side"], row["width"]) == (side, width)]
+        cells = [" / ".join(f"{row[m][0]:.{d}f}" for m, d in (("psnr", 2), ("lpips", 4)) if m in row) for row in of]
+        lines.append(f"| {side}, {width} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def write(runs: list[str] | None, data: str, part: str, first: int | None, out: Path) -> str:
+    """The study, as `studies.STUDIES` has it; beside `out`, as .png, a contact sheet. Raises `UserError` for several runs,
+    for one that was not exported, and where `data` has no whole CelebA pictures."""
+    run = only_run(runs, "cases")
+    faces = unseen_faces(data, Config(size=64), part)
+    photos = celeba.originals(faces, part, data)[:first]
+    repair, (whole_metrics, _) = repairer(lite.load(run)), perceptual()
+    rows, scratches = case_rows(photos, repair), scratch_rows(photos, repair, whole_metrics)
+    about = {"command": command("cases", runs, data, part, first, out), **measured_on(faces, part)}
+    about |= {"trained": {"faceinpaint": folder.record_in(Path(run or WEIGHTS)).to_dict()}}
+    files.write_text(out, as_json(about | {"rows": rows, "scratches": scratches}))
+    files.write_image(out.with_suffix(".png"), sheet(photos, repair))
+    return f"{table(rows)}\n\n{scratch_table(scratches)}"
