@@ -12,6 +12,7 @@ from faceinpaint.photo.alignment import Alignment, Frame, centred_face, resample
 from faceinpaint.photo.other_half import Source
 from faceinpaint.photo.reference import Reference, sources_of
 from faceinpaint.photo.restore import framing_of, restore_photo
+from faceinpaint.photo.upright import with_nose
 
 SIDE = 356  # pixels of the drawn photos, two for one of the whole frame
 EYES = centred_face(SIDE, SIDE)
@@ -63,7 +64,7 @@ class Blurred:
 def restored(image, hole, truth=None, **options):
     restorer = Blurred(image if truth is None else truth)
     restorer.hole = hole
-    return restore_photo(np.where(hole[..., None], np.uint8(0), image), hole, restorer, [EYES], **options)
+    return restore_photo(np.where(hole[..., None], np.uint8(0), image), hole, restorer, [with_nose(EYES)], **options)
 
 
 def error(image, picture, hole):
@@ -119,7 +120,9 @@ def test_a_partner_outside_the_photo_gives_nothing():
         def restore(self, seen, mask):
             return np.where(mask[..., None], np.uint8(128), seen)
 
-    with_it, without = (restore_photo(image, hole, Grey(), [EYES], other_half=half)[0] for half in (True, False))
+    with_it, without = (
+        restore_photo(image, hole, Grey(), [with_nose(EYES)], other_half=half)[0] for half in (True, False)
+    )
     assert np.array_equal(with_it, without)
 
 
@@ -278,7 +281,7 @@ def test_references_from_the_command_line(folder, lite_run, capsys):
         (("--reference-eyes", "1,2,30,4"), "--reference-eyes: names eyes in a --reference, but there is none"),
         (("--reference", "other.png", "photo.png", "--reference-eyes", "1,2,30,4"), "1 for 2 photos"),
         (("--reference", "other.png", "--reference-eyes", "1,2"), "--reference-eyes 1,2: not four numbers"),
-        (("--reference", "other.png", "--reference-eyes", "1,2,900,4"), "--reference-eyes 1,2,900,4: outside"),
+        (("--reference", "other.png", "--reference-eyes", "1,2,900,4"), "--reference-eyes 1,2,900,4: far outside"),
         (("--reference", "none.png", "--reference-eyes", "1,2,30,4"), "none.png: no such file"),
     ],
 )

@@ -748,7 +748,7 @@ print(*{"tensorflow", "keras", "matplotlib", "skimage", "mtcnn"} & set(sys.modul
 
 
 def test_the_cold_start_is_measured(lite_run, monkeypatch):
-    from faceinpaint.bench import starting as cold_start
+    from faceinpaint.bench import cold_start
 
     monkeypatch.setattr(cold_start, "KERAS", cold_start.LITE)  # Keras takes seconds to start
     seconds = cold_start.cold_start(lite_run, repeats=1)

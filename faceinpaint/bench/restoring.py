@@ -13,7 +13,7 @@ from faceinpaint import lite, pipeline
 from faceinpaint.baselines import telea
 from faceinpaint.bench import browser
 from faceinpaint.bench.measuring import REPEATS, random_faces, row, seconds_of
-from faceinpaint.bench.starting import cold_start
+from faceinpaint.bench.cold_start import cold_start
 from faceinpaint.config import Config
 from faceinpaint.inpainter import Inpainter
 from faceinpaint.lite import LiteInpainter, export

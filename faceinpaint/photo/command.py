@@ -61,8 +61,8 @@ def check_output(out: Path, *inputs: Path):
 
 
 def _marked(texts: list[str], pixels, hole, restorer=None, option="--eyes") -> list[np.ndarray]:
-    """The eyes [2, 2] of each face that the `option` names in `texts`, or the eyes and the nose [3, 2]. An eye may lie beyond
-    the edge of a torn photo."""
+    """The eyes [2, 2] of each face that the `option` names in `texts`, or the eyes and the nose [3, 2]. An eye may lie
+    beyond the edge of a torn photo."""
     size = np.array(hole.shape[::-1])
     faces = []
     for text in texts:
@@ -104,15 +104,15 @@ def read_references(paths: list[Path], eyes: list[str] | None, align: str, load:
     eyes: of each in turn, as `--reference-eyes` has them; without, the faces are found as `align` says, and the largest
     counts; load: see `restore_file`. Raises `UserError` for a file that cannot be used.
     """
+    if not paths:
+        return []
     if eyes and len(eyes) != len(paths):
         raise UserError(f"--reference-eyes: {len(eyes)} for {len(paths)} photos; give it once for each, in their order")
-    if paths and not eyes and align == "auto" and not find_spec("mtcnn"):
+    if not eyes and align == "auto" and not find_spec("mtcnn"):
         raise UserError(f"{paths[0]}: finding its face needs the package mtcnn; or give --reference-eyes X1,Y1,X2,Y2")
     marked = [partial(_marked, [text], option="--reference-eyes") for text in eyes or ()]
-    return [
-        _reference(path, find, load())
-        for path, find in zip(paths, marked or [face_finder(None, align)] * len(paths), strict=True)
-    ]
+    finders = marked or [face_finder(None, align)] * len(paths)
+    return [_reference(path, find, load()) for path, find in zip(paths, finders, strict=True)]
 
 
 def _reference(path: Path, find_faces: Callable, restorer) -> Reference:

@@ -29,7 +29,8 @@ FINEST, LIGHT = 1.4, 10.0  # Gaussians: what is finer is unknown to the network,
 FITTED = {"narrow": 4.0, "small": 4.0, "large": 7.0}  # a Gaussian: the coarsest that is fitted
 AGREE_WINDOW, BY_CHANCE = 3.0, 10.0  # a Gaussian; squared levels
 AGREE = {"narrow": (0.5, 1.0), "small": (0.1, 0.7), "large": (0.2, 0.8)}  # from no to full agreement
-ALIKE_WINDOW, GRAIN, ALIKE = 6.0, 0.05, (0.4, 0.8)  # a Gaussian; squared levels; from none to full likeness
+ALIKE_WINDOW, GRAIN = 6.0, 0.05  # a Gaussian; squared levels
+ALIKE = {"narrow": (0.6, 1.0), "small": (0.4, 0.8), "large": (0.4, 0.8)}  # from no to full likeness
 BANDS = (FINEST, 2.5, 4.0, 8.0)  # Gaussians: a band is what one leaves of the one before
 CARRIED = (1.0, 0.6, 0.7, 0.7)  # how much of each band is replaced, the finest first
 TRUST = (1.0, 1.0, 2.0, 2.0)  # the power of the agreement that this takes
@@ -130,15 +131,15 @@ def agreement(target, source, limits):
     return _ramp((2 * both + BY_CHANCE) / drawn, limits), drawn
 
 
-def alike(target, source, known):
-    """Whether the known surroundings of each pixel are as rough in `target` as in `source`, from 0 to 1: hair and
-    ground are rougher than skin.
+def alike(target, source, known, limits):
+    """Whether the known surroundings of each pixel are as rough in `target` as in `source`, from 0 to 1 between
+    the `limits`: hair and ground are rougher than skin.
 
     target, source: pictures; known: in both, bool [178, 178].
     """
     fine = [picture @ LUMA - _blur(picture @ LUMA, FINEST) for picture in (target, source)]
     here, there = (_blur(known * rough**2, ALIKE_WINDOW) + GRAIN for rough in fine)
-    return _ramp(np.sqrt(here / there), ALIKE)
+    return _ramp(np.sqrt(here / there), limits)
 
 
 def shares(difference, gain):
@@ -168,7 +169,7 @@ def detail_of(part, lost, target, source: Source) -> Detail | None:
     x, y = registered(_band(target, FINEST, coarse), _band(picture, FINEST, coarse), known, part)
     there, seen = at(picture, x, y), at(np.float32(known), x, y) > 0.99
     gain, drawn = agreement(_band(target, FINEST, LIGHT), _band(there, FINEST, LIGHT), AGREE[size])
-    gain *= alike(target, there, ~lost & seen) * np.clip(rim.depth(seen) / FADE, 0, 1)
+    gain *= alike(target, there, ~lost & seen, ALIKE[size]) * np.clip(rim.depth(seen) / FADE, 0, 1)
     fit = float(np.average(gain[part], weights=drawn[part]))
     return Detail(part, source, x, y, gain * cv2.dilate(part.view(np.uint8), None, iterations=2), fit)
 

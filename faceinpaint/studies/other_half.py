@@ -19,6 +19,7 @@ from faceinpaint.evaluation import mean_and_interval, per_image, perceptual, uns
 from faceinpaint.photo.alignment import Frame, centred_face, resampled
 from faceinpaint.photo.reference import Reference
 from faceinpaint.photo.restore import restore_photo
+from faceinpaint.photo.upright import with_nose
 from faceinpaint.studies.damage import HOLES, LEFT_EYE, RIGHT_EYE, around, ellipse, high_frequencies, placed
 from faceinpaint.studies.results import as_json, command, measured_on
 from faceinpaint.system import files, progress
@@ -43,7 +44,9 @@ WITH_REFERENCES = ("both eyes", "nose", "mouth", "centre")
 
 def repaired(image, hole, restorer, eyes=EYES, **options):
     """`image` uint8 [H, W, 3] with its `hole`, in which there is nothing to be seen, repaired."""
-    return restore_photo(np.where(hole[..., None], np.uint8(128), image), hole, restorer, [eyes], **options)[0]
+    return restore_photo(np.where(hole[..., None], np.uint8(128), image), hole, restorer, [with_nose(eyes)], **options)[
+        0
+    ]
 
 
 def values(images, restored, holes, distance, sigma=1.0) -> dict[str, np.ndarray]:
