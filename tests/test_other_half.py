@@ -289,3 +289,19 @@ def test_a_bad_reference_is_refused_in_a_line(folder, lite_run, capsys, options,
     assert command(lite_run, *options) == 2
     assert message in capsys.readouterr().err
     assert not (folder / "out.png").exists()
+
+
+def test_the_network_and_the_crop_together_keep_what_is_known():
+    from faceinpaint.studies.crop import network_and_crop
+
+    images = np.stack([cv2.resize(symmetric_face(seed), (64, 64), interpolation=cv2.INTER_AREA) for seed in (0, 1)])
+    masks = np.zeros((2, 64, 64), bool)
+    masks[0, 26:38, 18:31], masks[1, 20:44, 20:44] = True, True  # an eye, and the middle, which has no other half
+    blurred = np.stack([cv2.GaussianBlur(image, (0, 0), 2) for image in images])
+    restored = np.where(masks[..., None], blurred, images)
+    both = network_and_crop(lambda images, masks: restored)(images, masks)
+    assert np.array_equal(both[~masks], images[~masks])
+    assert np.array_equal(both[1], restored[1])
+    assert error(images[0], both[0], masks[0]) < error(images[0], restored[0], masks[0])
+    alone = network_and_crop(lambda images, masks: restored[0])(images[0], masks[0])
+    assert np.array_equal(alone, both[0])
