@@ -134,61 +134,94 @@ def _writable(path: str) -> Path:
     return out
 
 
-def _add(commands, run) -> argparse.ArgumentParser:
-    """The parser of the command `run`, explained by its docstring."""
-    description = inspect.getdoc(run)
-    command = commands.add_parser(
-        run.__name__,
-        help=description.partition("\n")[0],
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    command.set_defaults(run_command=run)
-    return command
-
-
 def _positive(text: str) -> int:
     if (number := int(text)) < 1:
         raise ValueError
     return number
 
 
-def _add_data(command) -> None:
-    command.add_argument("--data", default="auto", metavar="auto|sample|tfds|PATH", help=DATA_HELP)
+def _option(*names, **about):
+    return names, about
 
 
-def _add_preset(command) -> None:
-    command.add_argument("--preset", default="paper", help=f"one of {', '.join(PRESETS)} (default: %(default)s)")
+EYES = {"action": "append", "metavar": "X1,Y1,X2,Y2"}
+DATA = _option("--data", default="auto", metavar="auto|sample|tfds|PATH", help=DATA_HELP)
+PRESET = _option("--preset", default="paper", help=f"one of {', '.join(PRESETS)} (default: %(default)s)")
+SPLIT = _option(
+    "--split",
+    default="listed",
+    metavar="listed|official|FILE",
+    help="""which faces of CelebA. listed (the default): those that the weights of this package were made
+                with; official: the first of its official parts; FILE: a list as celeba.write_list writes it""",
+)
+SIZE = _option(
+    "--size",
+    type=int,
+    default=Config.size,
+    metavar="PIXELS",
+    help="side of the network's picture, a multiple of 16: 64, 96, 128, 256 (default: %(default)s)",
+)
+RUN = _option("--run", metavar="FOLDER", help="whose generator (default: the one that comes with faceinpaint)")
 
-
-def _add_split(command) -> None:
-    command.add_argument(
-        "--split",
-        default="listed",
-        metavar="listed|official|FILE",
-        help="""which faces of CelebA. listed (the default): those that the weights of this package were made with;
-        official: the first of its official parts; FILE: a list as celeba.write_list writes it""",
-    )
-
-
-def _add_size(command) -> None:
-    command.add_argument(
-        "--size",
-        type=int,
-        default=Config.size,
-        metavar="PIXELS",
-        help="side of the network's picture, a multiple of 16: 64, 96, 128, 256 (default: %(default)s)",
-    )
-
-
-def _add_run(command) -> None:
-    command.add_argument(
-        "--run", metavar="FOLDER", help="whose generator (default: the one that comes with faceinpaint)"
-    )
+# The options of each command.
+OPTIONS = {
+    prepare: [DATA, SPLIT, SIZE],
+    train: [
+        PRESET, DATA, SIZE, SPLIT,
+        _option("--epochs", type=int, metavar="N", help="instead of the number in the preset"),
+        _option("--faces", type=_positive, metavar="N", help="the first N, not the number in the preset"),
+        _option("--run", metavar="FOLDER", help="the run directory (default: runs/ and the preset's name)"),
+        _option("--fresh", action="store_true", help="start over, saying what is discarded"),
+        _option("--start", metavar="FOLDER", help="""begin with the trained generator of this run directory, such as
+                faceinpaint/weights, not at random"""),
+        _option("--strategy", choices=("none", "mirrored", "multiworker"), default="none",
+                help="""mirrored: on all GPUs of this machine; multiworker: on the machines in TF_CONFIG
+                (default: %(default)s)"""),
+    ],
+    evaluate: [
+        DATA,
+        _option("--run", nargs="+", metavar="FOLDER", help=RUN[1]["help"]),
+        _option("--part", choices=("validation", "test"), default="validation",
+                help="whose faces (default: %(default)s)"),
+        _option("--faces", type=_positive, metavar="N", help="the first N of them (default: all)"),
+        _option("--study", default="results", metavar="NAME",
+                help="""what is measured. results (the default): all of the above; published: as the best published
+                figures were; photo, cases, other_half: what is done to photographs"""),
+        _option("--out", metavar="FILE", help="(default: the study's name and .json)"),
+    ],
+    restore: [
+        _option("photo", metavar="PHOTO", help="a picture, or a folder of pictures"),
+        _option("mask", metavar="MASK", help="white where PHOTO is damaged; or a folder of such pictures"),
+        _option("-o", "--out", required=True, metavar="OUT", help="the picture to write, or a folder"),
+        _option("--eyes", **EYES, help="""a face's eyes, in pixels of PHOTO, either first; then its nose, for a face
+                that lies; again for a second face"""),
+        _option("--align", choices=("auto", "none"), default="auto", help="""without --eyes. auto (the default): find
+                the faces; none: PHOTO is cut as CelebA's pictures are"""),
+        _option("--damage", choices=("white", "black"),
+                help="its colour in MASK (default: white, and less than half of it)"),
+        _option("--exact-mask", action="store_true", help="change nothing beyond MASK, should damage show there"),
+        _option("--no-other-half", dest="other_half", action="store_false",
+                help="no detail from the face's undamaged side"),
+        _option("--reference", nargs="+", default=[], metavar="OTHER",
+                help="other photos of the same person, for detail"),
+        _option("--reference-eyes", **EYES, help="""the eyes in OTHER, in its pixels; again for each further one
+                (default: as --align says)"""),
+        RUN,
+    ],
+    paint: [
+        _option("photo", metavar="PHOTO", help="any picture of up to 200 megapixels"),
+        _option("-o", "--out", metavar="OUT", help="the result (default: PHOTO's name with -restored)"),
+        _option("--mask", metavar="MASK", help="begin with this mask (default: the one saved last time, if any)"),
+        _option("--eyes", **EYES, help="a face's eyes, instead of clicking them"),
+        _option("--port", type=int, default=0, metavar="N", help="of the page (default: any that is free)"),
+        RUN,
+    ],
+    bench: [PRESET, _option("--out", default="bench.json", metavar="FILE", help="(default: %(default)s)")],
+}  # fmt: skip
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command line: each command of `OPTIONS` is explained by its docstring."""
     program = argparse.ArgumentParser(
         PROGRAM,
         description="Repair damaged faces with a U-Net GAN.",
@@ -196,102 +229,13 @@ def parser() -> argparse.ArgumentParser:
         "in the one that the environment variable FACEINPAINT_HOME names.",
     )
     commands = program.add_subparsers(title="commands", metavar="COMMAND")
-
-    command = _add(commands, prepare)
-    _add_data(command)
-    _add_split(command)
-    _add_size(command)
-
-    command = _add(commands, train)
-    _add_preset(command)
-    _add_data(command)
-    _add_size(command)
-    _add_split(command)
-    command.add_argument("--epochs", type=int, metavar="N", help="instead of the number in the preset")
-    command.add_argument("--faces", type=_positive, metavar="N", help="the first N, not the number in the preset")
-    command.add_argument("--run", metavar="FOLDER", help="the run directory (default: runs/ and the preset's name)")
-    command.add_argument("--fresh", action="store_true", help="start over, saying what is discarded")
-    command.add_argument(
-        "--start",
-        metavar="FOLDER",
-        help="begin with the trained generator of this run directory, such as faceinpaint/weights, not at random",
-    )
-    command.add_argument(
-        "--strategy",
-        choices=("none", "mirrored", "multiworker"),
-        default="none",
-        help="mirrored: on all GPUs of this machine; multiworker: on the machines in TF_CONFIG (default: %(default)s)",
-    )
-
-    command = _add(commands, evaluate)
-    _add_data(command)
-    command.add_argument(
-        "--run", nargs="+", metavar="FOLDER", help="whose generator (default: the one that comes with faceinpaint)"
-    )
-    command.add_argument(
-        "--part", choices=("validation", "test"), default="validation", help="whose faces (default: %(default)s)"
-    )
-    command.add_argument("--faces", type=_positive, metavar="N", help="the first N of them (default: all)")
-    command.add_argument(
-        "--study",
-        default="results",
-        metavar="NAME",
-        help="what is measured. results (the default): all of the above; published: as the best published figures were",
-    )
-    command.add_argument("--out", metavar="FILE", help="(default: the study's name and .json)")
-
-    command = _add(commands, restore)
-    command.add_argument("photo", metavar="PHOTO", help="a picture, or a folder of pictures")
-    command.add_argument("mask", metavar="MASK", help="white where PHOTO is damaged; or a folder of such pictures")
-    command.add_argument("-o", "--out", required=True, metavar="OUT", help="the picture to write, or a folder")
-    faces = command.add_mutually_exclusive_group()
-    faces.add_argument(
-        "--eyes",
-        action="append",
-        metavar="X1,Y1,X2,Y2",
-        help="a face's eyes, in pixels of PHOTO, either first; then its nose, for a face that lies; again for a second face",
-    )
-    faces.add_argument(
-        "--align",
-        choices=("auto", "none"),
-        default="auto",
-        help="auto (the default): find the faces; none: PHOTO is cut as CelebA's pictures are",
-    )
-    command.add_argument(
-        "--damage", choices=("white", "black"), help="its colour in MASK (default: white, and less than half of it)"
-    )
-    command.add_argument(
-        "--exact-mask", action="store_true", help="change nothing beyond MASK, should damage show there"
-    )
-    command.add_argument(
-        "--no-other-half", dest="other_half", action="store_false", help="no detail from the face's undamaged side"
-    )
-    command.add_argument(
-        "--reference", nargs="+", default=[], metavar="OTHER", help="other photos of the same person, for detail"
-    )
-    command.add_argument(
-        "--reference-eyes",
-        action="append",
-        metavar="X1,Y1,X2,Y2",
-        help="the eyes in OTHER, in its pixels; again for each further one (default: as --align says)",
-    )
-    _add_run(command)
-
-    command = _add(commands, paint)
-    command.add_argument("photo", metavar="PHOTO", help="any picture of up to 40 megapixels")
-    command.add_argument("-o", "--out", metavar="OUT", help="the result (default: PHOTO's name with -restored)")
-    command.add_argument(
-        "--mask", metavar="MASK", help="begin with this mask (default: the one saved last time, if any)"
-    )
-    command.add_argument(
-        "--eyes", action="append", metavar="X1,Y1,X2,Y2", help="a face's eyes, instead of clicking them"
-    )
-    command.add_argument("--port", type=int, default=0, metavar="N", help="of the page (default: any that is free)")
-    _add_run(command)
-
-    command = _add(commands, bench)
-    _add_preset(command)
-    command.add_argument("--out", default="bench.json", metavar="FILE", help="(default: %(default)s)")
+    for run, options in OPTIONS.items():
+        about = inspect.getdoc(run)
+        shape = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+        command = commands.add_parser(run.__name__, help=about.partition("\n")[0], description=about, **shape)
+        command.set_defaults(run_command=run)
+        for names, told in options:
+            command.add_argument(*names, **told)
     return program
 
 

@@ -104,7 +104,10 @@ BAD_PHOTOS = {
     "no pixels": (png(0, 0), "damaged"),
     "no height": (png(100, 0), "damaged"),
     "wider than there is memory": (png(2**31 - 1, 2**31 - 1), "megapixels"),
-    "just above the limit": (png(20_001, 10_000), "20001x10000 is 200 megapixels, more than the 200 megapixels allowed"),
+    "just above the limit": (
+        png(20_001, 10_000),
+        "20001x10000 is 200 megapixels, more than the 200 megapixels allowed",
+    ),
     "decompression bomb": (png(50_000, 50_000, zlib.compress(bytes(10**8), 9)[:100_000]), "megapixels"),
     "random bytes": (np.random.default_rng(0).integers(0, 256, 5000, np.uint8).tobytes(), "not a picture"),
     "archive": (b"PK\x03\x04" + bytes(500), "not a picture"),

@@ -88,6 +88,8 @@ def _centred(pixels, hole, restorer=None) -> list[np.ndarray]:
 def face_finder(eyes: list[str] | None, align: str) -> Callable:
     """`find(pixels [H, W, 3], hole [H, W], restorer)` → the landmarks of each face, as the options ask for; only the
     search for faces needs the restorer."""
+    if eyes and align == "none":
+        raise UserError("--eyes and --align none: two answers to where the face is; give one of them")
     if eyes:
         return partial(_marked, eyes)
     if align == "none":
