@@ -5,7 +5,7 @@
 const STEP = 1.15; // the brush grows and the photo comes closer by this factor
 const CLOSEST = 16; // CSS pixels for one of the photo
 const REACH = 14; // CSS pixels around an eye, in which it is taken hold of
-const LONGEST = 2000; // points of a stroke; a longer one goes on as the next
+const MAX_SIDE = 2000; // points of a stroke; a longer one goes on as the next
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const HINTS = {
   paint: "Paint over the damage, a little beyond its edge. The restored face follows.",
@@ -198,7 +198,7 @@ class Canvas {
 
   drag(point) {
     const { held } = this;
-    if (held?.points?.length === LONGEST) {
+    if (held?.points?.length === MAX_SIDE) {
       this.drop();
       this.begin(point, held.erase);
     } else if (held?.points) {

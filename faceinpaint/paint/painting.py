@@ -9,7 +9,7 @@ import zlib
 import cv2
 import numpy as np
 
-from faceinpaint.photo.command import CLOSEST_EYES
+from faceinpaint.photo.command import MIN_EYES_APART
 
 HOLE = 255  # in a mask as it is drawn and saved; 0 elsewhere
 
@@ -104,7 +104,7 @@ class Painting:
         """Takes `eyes`, two points for each face, in the place of those marked. Raises ValueError, and changes nothing,
         when two of a face are too close."""
         eyes = _as_points(eyes)
-        if (np.linalg.norm(eyes[1::2] - eyes[::2][: len(eyes) // 2], axis=1) < CLOSEST_EYES).any():
+        if (np.linalg.norm(eyes[1::2] - eyes[::2][: len(eyes) // 2], axis=1) < MIN_EYES_APART).any():
             raise ValueError("too close to the other eye")
         self._step(self.mask, tuple(map(tuple, eyes.tolist())))
 

@@ -24,9 +24,9 @@ from faceinpaint.photo.upright import upright, with_nose
 from faceinpaint.photo.write import FORMATS, LOSSY, check_holds, kind_of, write
 from faceinpaint.system.files import explained
 
-CLOSEST_EYES = 4  # pixels; a smaller face has nothing to repair from
+MIN_EYES_APART = 4  # pixels; a smaller face has nothing to repair from
 BEYOND = 0.5  # of the photo: how far outside of it an eye may lie
-MOST_NAMED = 8  # files of a folder that are no pictures
+MAX_NAMED = 8  # files of a folder that are no pictures
 LOSSY_NOTE = "this kind of picture loses a little when it is written, outside the hole too; a .png keeps every pixel"
 
 
@@ -75,8 +75,8 @@ def _marked(texts: list[str], pixels, hole, restorer=None, option="--eyes") -> l
             raise UserError(
                 f"{option} {text}: far outside the photo of {size[0]}x{size[1]} pixels; give both eyes' centres"
             )
-        if np.linalg.norm(points[0] - points[1]) < CLOSEST_EYES:
-            raise UserError(f"{option} {text}: less than {CLOSEST_EYES} pixels apart; give both eyes' centres")
+        if np.linalg.norm(points[0] - points[1]) < MIN_EYES_APART:
+            raise UserError(f"{option} {text}: less than {MIN_EYES_APART} pixels apart; give both eyes' centres")
         faces.append(points)
     return faces
 
@@ -198,8 +198,8 @@ def restore_folder(
     others = [path.name for path in photos.iterdir() if path not in names and not path.name.startswith(".")]
     if others:
         _say(
-            f"{photos}: passed over, for their names are no pictures': {', '.join(sorted(others)[:MOST_NAMED])}"
-            + (f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else "")
+            f"{photos}: passed over, for their names are no pictures': {', '.join(sorted(others)[:MAX_NAMED])}"
+            + (f" and {len(others) - MAX_NAMED} more" if len(others) > MAX_NAMED else "")
         )
     if not out.parent.is_dir() or (out.exists() and not out.is_dir()):
         raise UserError(f"{out}: not a folder, nor one that can be made; give another -o")

@@ -16,7 +16,7 @@ from faceinpaint.photo.classical import eight_bits
 from faceinpaint.photo.restore import restore_photo
 from faceinpaint.system.stderr import quiet_start
 
-LONGEST = 1000  # pixels of the longer side of what is searched: faces of 1/50 of it are found, larger ones better
+MAX_SIDE = 1000  # pixels of the longer side of what is searched: faces of 1/50 of it are found, larger ones better
 TURNS = (-35, 35, 180, -90, 90)  # degrees by which a picture is turned where no face is seen in it, as a scan may be
 CLOSE_UP = Frame((-45.0, -45.0), 268.0)  # a face with its surroundings, for a second look
 CLOSE_UP_SIZES = (300, 402, 520)  # pixels: what the detector finds differs a little from size to size
@@ -85,7 +85,7 @@ def _looked_at_again(picture, landmarks):
 
 
 def _in_photo(pixels, hole, restorer):
-    """`find_faces` in a picture of at most `LONGEST` pixels, uint8."""
+    """`find_faces` in a picture of at most `MAX_SIDE` pixels, uint8."""
     filled = baselines.biharmonic(pixels, hole)
     return [
         _looked_at_again(restore_photo(pixels, hole, restorer, [face], other_half=False)[0], face)
@@ -101,7 +101,7 @@ def find_faces(pixels, hole, restorer) -> list[np.ndarray]:
 
     pixels: uint8 or uint16 [H, W, 3] RGB; hole: bool [H, W]; restorer: an `Inpainter` or a `LiteInpainter`.
     """
-    scale = min(1.0, LONGEST / max(hole.shape))
+    scale = min(1.0, MAX_SIDE / max(hole.shape))
     side = [max(1, round(length * scale)) for length in hole.shape[::-1]]
     small = eight_bits(cv2.resize(pixels, side, interpolation=cv2.INTER_AREA))
     small_hole = cv2.resize(hole.astype(np.float32), side, interpolation=cv2.INTER_AREA) > 0

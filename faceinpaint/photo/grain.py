@@ -12,7 +12,7 @@ from faceinpaint.photo.light import LUMA
 BLOCK = 16  # pixels: side of the places that grain is measured in
 SMOOTHEST = 0.02  # of the known places: how rough these are says whether there is grain
 SMOOTH = 0.1  # of them: these show it
-MOST_BLOCKS = 12  # of these make the texture
+MAX_BLOCKS = 12  # of these make the texture
 FINE = 1.5  # pixels: what is finer than a Gaussian of this is measured
 LEAST, FULL = 3.2, 4.2  # levels of 255, fine luma of the smoothest: up to the first no grain, from the second on all
 PERIOD = 256  # pixels after which the texture repeats
@@ -43,7 +43,7 @@ def texture(picture, places, seed=0) -> np.ndarray:
     is smooth in them, convolved with white noise. It has their spectrum and their correlation of colours (Galerne,
     Gousseau and Morel 2011, "Random phase textures", asymptotic discrete spot noise)."""
     rest, half = picture - cv2.GaussianBlur(picture, (0, 0), 2 * FINE), BLOCK // 2
-    places = places[np.linspace(0, len(places) - 1, min(MOST_BLOCKS, len(places))).astype(int)]
+    places = places[np.linspace(0, len(places) - 1, min(MAX_BLOCKS, len(places))).astype(int)]
     blocks = np.stack([rest[y - half : y + half, x - half : x + half] for y, x in places])
     white = np.random.default_rng(seed).standard_normal((len(blocks), PERIOD, PERIOD, 1), np.float32)
     spectrum = np.fft.rfft2(white, axes=(1, 2)) * np.fft.rfft2(blocks, (PERIOD, PERIOD), axes=(1, 2))

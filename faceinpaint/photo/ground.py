@@ -13,7 +13,7 @@ WITH_HAIR = 1.3  # times as wide, and there is hardly ever hair outside
 ALIKE = 18.0  # levels of 255 between two pixels of one ground, before its gradient is known
 PLAIN = 5.0  # levels: a ground that deviates more from an even gradient is not plain
 WIDE = 0.05  # of the frame's edge is hole, at least
-LEAST = 0.58  # of what is known outside the head is ground
+MIN_GROUND = 0.58  # of what is known outside the head is ground
 DRAWN = 10.0  # levels: nearer to the ground than that, the network has drawn it itself
 KNOWN = 0.4  # of the ground so drawn: then the network knows it, and where it ends
 
@@ -51,7 +51,7 @@ def plain_ground(photo, known, frame):
         off = np.abs(colours - at @ plane).max(axis=1)
         deviation = np.sqrt(np.square(off[alike]).mean())
         alike = off < max(3 * min(deviation, PLAIN), 4.0)
-    if alike.mean() < LEAST or deviation > PLAIN:
+    if alike.mean() < MIN_GROUND or deviation > PLAIN:
         return None
     ground = places @ plane
     seen = known & (np.abs(photo - ground).max(axis=2) < max(3 * deviation, 6.0))

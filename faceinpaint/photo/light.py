@@ -10,9 +10,9 @@ import numpy as np
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 DARK, BRIGHT = 60.0, 160.0  # of luma: in CelebA's faces the 2nd percentile is hardly above, the 98th hardly below
-HIGHEST_GAIN = 12.0  # more would show nothing but the rounding of 8 bits
+MAX_GAIN = 12.0  # more would show nothing but the rounding of 8 bits
 OFF_THE_LINE = 0.06  # of the deviation along it: less is one tone
-FEWEST = 64  # known pixels, to tell anything from
+MIN_PIXELS = 64  # known pixels, to tell anything from
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Levels:
     def of(cls, known):
         """The stretch of contrast (Gonzalez and Woods, "Digital image processing", section 3.2) that brings the 2nd
         percentile of the luma of `known` [N, 3] down to `DARK` and the 98th up to `BRIGHT`; none where they are."""
-        if len(known) < FEWEST:
+        if len(known) < MIN_PIXELS:
             return cls()
         low, high = np.percentile(known @ LUMA, [2, 98])
         dark, bright = min(low, DARK), max(high, BRIGHT)
-        gain = min((bright - dark) / max(high - low, 1.0), HIGHEST_GAIN)
+        gain = min((bright - dark) / max(high - low, 1.0), MAX_GAIN)
         return cls(float(gain), float((dark + bright) / 2 - gain * (low + high) / 2))
 
     def apply(self, picture):
@@ -53,7 +53,7 @@ class Tone:
         """The first principal axis of `known` [N, 3] (Pearson 1901), where the others are next to nothing. Clipped
         values bend the line and do not count."""
         known = known[((known > 3) & (known < 252)).all(axis=1)]
-        if len(known) < FEWEST:
+        if len(known) < MIN_PIXELS:
             return cls()
         middle = known.mean(axis=0)
         deviations, axes = np.linalg.eigh(np.cov((known - middle).T))

@@ -19,7 +19,7 @@ from faceinpaint.config import WHOLE_SIDE
 from faceinpaint.photo import classical, rim
 from faceinpaint.photo.alignment import LANDMARKS, Alignment, Frame, outside, resampled
 from faceinpaint.photo.light import LUMA
-from faceinpaint.photo.registration import LARGE, LEAST_KNOWN, at, registered
+from faceinpaint.photo.registration import LARGE, MIN_KNOWN, at, registered
 
 THIN = 0.3  # of a pixel damaged: as much is filled well enough to be looked at
 THICK = 11.0  # what is narrower is better continued from its surroundings
@@ -162,7 +162,7 @@ def detail_of(part, lost, target, source: Source) -> Detail | None:
     """What `source` gives to `part` of what is `lost` in `target`, a picture of the frame; None where it shows too
     little of it."""
     picture, known = source.framed()
-    if known[part].mean() < LEAST_KNOWN:
+    if known[part].mean() < MIN_KNOWN:
         return None
     size = extent(part)
     coarse = FITTED[size]

@@ -19,12 +19,12 @@ from faceinpaint.system.stderr import captured_stderr
 BIT_DEPTH = 24  # byte of a PNG
 END_OF_JPEG = b"\xff\xd9"
 Image.MAX_IMAGE_PIXELS = MEGAPIXELS * 10**6  # Pillow refuses twice as many; read refuses more than these
-MOST_MISSING = 0.1  # of a JPEG's rows; with more of them missing it is refused
+MAX_MISSING = 0.1  # of a JPEG's rows; with more of them missing it is refused
 HALF = 0.5  # of white: some of the mask is brighter, or there is no hole
 FRINGE = 0.12  # of the way from the mask's darkest to its brightest: a soft edge down to here is damage as well
 REACH = 1 / 50  # of the photo's shorter side: how far from what is bright a soft edge goes
 COLOURED = 0.15  # of white, between the channels
-MOST = 0.5  # of the photo: more looks like an inverted mask
+MAX_WHITE = 0.5  # of the photo: more looks like an inverted mask
 DAMAGE = ("white", "black")  # which colour marks it
 
 
@@ -84,7 +84,7 @@ def _pixels(path: Path, encoded: bytes) -> tuple[np.ndarray, list[str]]:
     stored, complaints = _decoded(encoded)
     if stored is None and encoded.startswith(b"\xff\xd8"):
         stored, _ = _decoded(encoded + END_OF_JPEG)
-        if stored is not None and (missing := _missing_rows(stored)) > MOST_MISSING:
+        if stored is not None and (missing := _missing_rows(stored)) > MAX_MISSING:
             raise UserError(f"{path}: cut short, {missing:.0%} of the picture are missing; get a whole copy")
         if stored is not None:
             return stored, ["cut short: recovered, but the last rows may be wrong"]
@@ -191,7 +191,7 @@ def read_mask(path: Path, photo: Picture, damage: str | None = None) -> np.ndarr
         raise UserError(f"{path}: nothing is brighter than half, so there is no hole; paint the damage white")
     if share == 1:
         raise UserError(f"{path}: all of it is white; paint only the damage white, the rest black")
-    if share > MOST and damage is None:
+    if share > MAX_WHITE and damage is None:
         raise UserError(
             f"{path}: white on {share:.0%} of the photo. Is it inverted? If so, add --damage black; if so much is "
             "damaged, --damage white; or paint only the damage white"

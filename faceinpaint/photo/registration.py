@@ -10,7 +10,7 @@ import numpy as np
 
 from faceinpaint.config import WHOLE_SIDE
 
-LEAST_KNOWN = 0.5  # of what is compared: with less, a place does not count
+MIN_KNOWN = 0.5  # of what is compared: with less, a place does not count
 WIDEN = 4  # how far around a part both are compared
 REACH = 8  # the longest shift
 WIDTHS = np.exp(np.linspace(np.log(0.7), np.log(1.35), 14))  # of the source: heads are turned
@@ -35,7 +35,7 @@ def _mismatch(target, weight, source, known):
     counted = correlated(known, weight)
     squares = correlated(known, weight * target**2) + correlated(known * source**2, weight)
     squares -= 2 * correlated(known * source, weight * target)
-    return np.where(counted > LEAST_KNOWN * weight.sum(), squares / np.maximum(counted, 1), np.inf)
+    return np.where(counted > MIN_KNOWN * weight.sum(), squares / np.maximum(counted, 1), np.inf)
 
 
 def _candidates(target, weight, source, known, box, pixel):

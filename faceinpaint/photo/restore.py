@@ -27,11 +27,11 @@ from faceinpaint.photo.other_half import Source, notes_of, with_detail
 from faceinpaint.photo.upright import upright
 
 MARGIN = 0.1  # of the frame's side: what is known at least on every side of a hole, where the whole frame allows it
-MOST_OUTSIDE = 0.5  # of the hole outside every face: more looks like a face that was missed
-LARGEST_HOLE = 0.5  # fraction of the network's picture; training draws no larger connected hole (masks.TRAINING_MIX)
+MAX_OUTSIDE = 0.5  # of the hole outside every face: more looks like a face that was missed
+MAX_HOLE = 0.5  # fraction of the network's picture; training draws no larger connected hole (masks.TRAINING_MIX)
 SAMPLE = 40_000  # pixels of the photo show its tone
-LEAST_KNOWN = 0.25  # of such a pixel
-MOST_TURNED = 75  # degrees; a face turned by more is said
+MIN_KNOWN = 0.25  # of such a pixel
+MAX_TURN = 75  # degrees; a face turned by more is said
 FINER = 2  # the mismatch at the rim is read at this many times the network's pixels
 
 
@@ -133,7 +133,7 @@ def draw(photo, face: Face, restorer):
     photo = resampled(photo, face.alignment, face.frame, FINER * size) * scale
     drawn, beyond = (part.repeat(FINER, axis=0).repeat(FINER, axis=1) for part in (mask, beyond))
     known = (1 - hidden(face, FINER * size)) * ~beyond
-    fitted = rim.fitted(finer, photo, known * drawn * (known > LEAST_KNOWN), FINER)
+    fitted = rim.fitted(finer, photo, known * drawn * (known > MIN_KNOWN), FINER)
     yield "mismatch at the rim carried inwards", fitted
     yield "plain ground continued", ground.with_ground(fitted, photo, known, face.frame, FINER)
 
@@ -156,16 +156,16 @@ def _notes(hole, left_over, areas, any_face) -> list[str]:
     """What the user should know, a line each. hole, left_over: pixels too wide to be filled classically, and those of
     them that no face repairs; areas: of each face, how much of the network's picture was hole."""
     notes = [
-        f"{area:.0%} of the face's square is hole, more than the {LARGEST_HOLE:.0%} trained with: "
+        f"{area:.0%} of the face's square is hole, more than the {MAX_HOLE:.0%} trained with: "
         "expect a likeness at best; mask only the damage"
         for area in areas
-        if area > LARGEST_HOLE
+        if area > MAX_HOLE
     ]
     if left_over and not any_face:
         notes.append("no face found: filled from the surroundings alone; name the eyes: --eyes X1,Y1,X2,Y2")
     elif left_over:
         share = left_over / hole
-        advice = "; for another face, name its eyes with --eyes" if share > MOST_OUTSIDE else ""
+        advice = "; for another face, name its eyes with --eyes" if share > MAX_OUTSIDE else ""
         notes.append(f"{max(share, 0.01):.0%} of the hole is outside the face: filled from its surroundings{advice}")
     return notes
 
@@ -193,7 +193,7 @@ def _finish(pixels, hole):
 def _turn_notes(turns) -> list[str]:
     """turns: of each face in the photo, degrees."""
     said = "taken for a face turned by {}°, the likelier way; to say otherwise, add its nose: --eyes X1,Y1,X2,Y2,X3,Y3"
-    return [said.format(abs(turn)) for turn in turns if abs(turn) > MOST_TURNED]
+    return [said.format(abs(turn)) for turn in turns if abs(turn) > MAX_TURN]
 
 
 def sources_for(face: Face, pixels, hole, other_half, references) -> tuple[Source, list[Source]]:

@@ -7,7 +7,7 @@ from faceinpaint.photo.classical import around
 from faceinpaint.photo.light import Levels
 
 NEAREST, FARTHEST, ASIDE = 8.0, 65.0, 26.0  # nose and mouth from the eyes' middle, pixels of the whole frame
-FEWEST = 40  # hidden pixels that are known, to tell anything from
+MIN_PIXELS = 40  # hidden pixels that are known, to tell anything from
 PATIENCE = 0.9  # of the upright face's error: less makes a face upside-down that is upright as its eyes were given
 
 
@@ -27,7 +27,7 @@ def _error(pixels, hole, eyes, restorer):
     hidden = resampled(hole[near], alignment.moved([side.start for side in near]), Frame(), size)
     mask = (hidden > 1e-4) | outside(hole.shape, alignment, Frame(), size)
     shown = _hidden(size) & ~mask
-    if shown.sum() < FEWEST:
+    if shown.sum() < MIN_PIXELS:
         return np.inf
     cut = resampled(pixels, alignment, Frame(), size) * (255 / np.iinfo(pixels.dtype).max)
     cut = np.rint(np.clip(Levels.of(cut[~mask]).apply(cut), 0, 255)).astype(np.uint8)

@@ -16,7 +16,7 @@ from faceinpaint.config import UserError
 
 PATIENCE = 30  # seconds without a page, after which nobody is expected any more
 PULSE = 5  # seconds between the signs of life that a page is asked for
-LARGEST = 1 << 16  # bytes of a message or request
+MAX_BYTES = 1 << 16  # bytes of a message or request
 HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")  # any port: one that is forwarded has another number
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
@@ -71,9 +71,9 @@ class Site:
             routes,
             log_function=lambda handler: None,
             websocket_ping_interval=PULSE,
-            websocket_max_message_size=LARGEST,
+            websocket_max_message_size=MAX_BYTES,
         )
-        server = HTTPServer(application, max_body_size=LARGEST)
+        server = HTTPServer(application, max_body_size=MAX_BYTES)
         server.add_sockets(sockets)
         try:
             yield f"http://127.0.0.1:{sockets[0].getsockname()[1]}/{self.token}/"
