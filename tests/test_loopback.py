@@ -74,7 +74,7 @@ def test_a_socket_is_refused_to_others_and_messages_have_a_limit(files):
             await connected(address.replace(site.token, "wrong"))
         page = await connected(address)
         await page.write_message("small")
-        await page.write_message("x" * (loopback.LARGEST + 1))
+        await page.write_message("x" * (loopback.MAX_BYTES + 1))
         assert await asyncio.wait_for(page.read_message(), 10) is None
         return site.heard
 

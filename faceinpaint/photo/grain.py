@@ -14,7 +14,7 @@ SMOOTHEST = 0.02  # of the known places: how rough these are says whether there 
 SMOOTH = 0.1  # of them: these show it
 MAX_BLOCKS = 12  # of these make the texture
 FINE = 1.5  # pixels: what is finer than a Gaussian of this is measured
-LEAST, FULL = 3.2, 4.2  # levels of 255, fine luma of the smoothest: up to the first no grain, from the second on all
+NO_GRAIN, ALL_GRAIN = 3.2, 4.2  # levels of 255, fine luma of the smoothest: up to the first no grain, from the second on all
 PERIOD = 256  # pixels after which the texture repeats
 
 
@@ -62,7 +62,7 @@ def grained(picture, hole, corner=(0, 0)):
         return picture
     roughness = _roughness(picture, ~hole)[tuple(places.T)]
     smoothest, smooth = np.quantile(roughness, [SMOOTHEST, SMOOTH])
-    share = np.clip((np.sqrt(smoothest) - LEAST) / (FULL - LEAST), 0, 1)
+    share = np.clip((np.sqrt(smoothest) - NO_GRAIN) / (ALL_GRAIN - NO_GRAIN), 0, 1)
     if share == 0:
         return picture
     grain = texture(picture, places[roughness <= smooth])
