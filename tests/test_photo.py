@@ -212,7 +212,8 @@ def test_each_face_that_the_hole_touches_is_restored_and_no_other():
     places = [alignment(250, angle, (x, 200)) for angle, x in ((10, 200), (-15, 600), (0, 1000))]
     hole = part_hole(places[0], "mouth", (400, 1200)) | part_hole(places[2], "left_eye", (400, 1200))
     restorer = Fake()
-    restored, notes = restore_photo(image, hole, restorer, [in_photo(place, LANDMARKS) for place in places])
+    faces = [in_photo(place, LANDMARKS) for place in places]
+    restored, notes = restore_photo(image, hole, restorer, faces, other_half=False)
     assert len(restorer.images) == 2
     assert notes == []
     assert np.array_equal(restored[~hole], image[~hole])
@@ -305,6 +306,205 @@ def test_a_face_is_found_when_it_is_turned_as_well(angle, monkeypatch):
     (found,) = detect.find_faces(image, hole, Fake())
     assert np.abs(found - in_photo(where, LANDMARKS)).max() < 1.5
     assert detect.find_faces(np.full_like(image, 60), hole, Fake()) == []
+
+
+# Photographs as people have them.
+
+LUMA = np.array([0.299, 0.587, 0.114])
+
+
+class Draws(Fake):
+    """A restorer that draws the `truth`, a photo, as `change` says, where it is asked to."""
+
+    def __init__(self, truth, where, change=lambda picture: picture):
+        super().__init__()
+        self.truth, self.where, self.change = truth, where, change
+
+    def restore(self, image, mask):
+        super().restore(image, mask)
+        drawn = self.change(resampled(self.truth, self.where, Frame(), 64))
+        return np.where(mask[..., None], np.clip(drawn, 0, 255), image).astype(np.uint8)
+
+
+def portrait(side=178, seed=1):
+    """A face-like photo of `side` pixels and how it lies in it; all of it is the whole frame."""
+    image = cv2.GaussianBlur(smooth_photo(side, side, seed), (0, 0), side / 40)
+    for x, y in LANDMARKS * side / 178:
+        cv2.circle(image, (int(x), int(y)), side // 20, (30, 20, 20), -1)
+    image = cv2.GaussianBlur(image, (0, 0), side / 100)
+    return image, alignment(side, 0, (side / 2 - 0.5, side / 2 - 0.5))
+
+
+WHOLE = Config(framing=(178, 178))
+
+
+def repaired(image, hole, restorer, where):
+    restorer.config = WHOLE
+    damaged = np.where(hole[..., None], image.dtype.type(255), image)
+    return restore_photo(damaged, hole, restorer, [in_photo(where, LANDMARKS)])
+
+
+def rough(picture):
+    return np.abs(cv2.Laplacian((picture @ LUMA).astype(np.float32), cv2.CV_32F))
+
+
+@pytest.mark.parametrize("side", [400, 1200])
+@pytest.mark.parametrize("offset", [-25, 0, 25])
+def test_no_line_between_rim_and_core(side, offset):
+    image, where = portrait(side)
+    hole = part_hole(where, "mouth", (side, side))
+    restored, _ = repaired(image, hole, Draws(image, where, lambda picture: picture + offset), where)
+    depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 5)
+    eighth = np.ceil(8 * depth / depth.max()).astype(int)
+    means = [rough(restored)[eighth == part].mean() for part in range(1, 9)]
+    assert max(means) <= 2 * max(means[-1], 0.5), means
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("tone", [((1, 1, 1), (0, 0, 0)), ((0.9, 0.77, 0.58), (18, 8, 0)), ((0.5, 0.7, 0.9), (10, 20, 25))])
+def test_a_photo_in_one_tone_stays_in_it(tone, dtype):
+    image, where = portrait()
+    slope, first = np.array(tone)
+    highest = np.iinfo(dtype).max / 255
+    toned = np.rint(((image @ LUMA)[..., None] * slope + first) * highest).astype(dtype)
+    hole = part_hole(where, "mouth", toned.shape[:2]) | part_hole(where, "left_eye", toned.shape[:2])
+    violet = Draws(np.rint(toned / highest).astype(np.uint8), where, lambda picture: picture + (30, 0, 40))
+    restored, _ = repaired(toned, hole, violet, where)
+    off = restored[hole] / highest - first
+    off -= (off @ slope)[:, None] / (slope @ slope) * slope
+    assert np.linalg.norm(off, axis=1).max() <= 1
+
+
+def test_a_photo_in_colours_is_not_put_on_a_line():
+    image, where = portrait()
+    hole = part_hole(where, "mouth", image.shape[:2])
+    restored, _ = repaired(image, hole, Draws(image, where), where)
+    assert np.abs(restored.astype(int) - image)[hole].mean() < 4
+
+
+@pytest.mark.parametrize("softened", [0, 0.7])
+@pytest.mark.parametrize("sigma", [12, 28])
+def test_grain_goes_on_in_the_hole(sigma, softened):
+    image, where = portrait(300)
+    noise = np.random.default_rng(0).normal(0, 1, image.shape)
+    noise = cv2.GaussianBlur(noise, (0, 0), softened) if softened else noise
+    grainy = np.clip(image + noise * sigma / noise.std(), 0, 255).astype(np.uint8)
+    hole = part_hole(where, "mouth", image.shape[:2])
+    restored, _ = repaired(grainy, hole, Draws(image, where), where)
+    fine = restored @ LUMA - cv2.GaussianBlur(restored @ LUMA, (0, 0), 2)
+    depth, around = (cv2.distanceTransform(part.astype(np.uint8), cv2.DIST_L2, 5) for part in (hole, ~hole))
+    assert 0.8 < fine[depth > 2].std() / fine[(around > 0) & (around < 20)].std() < 1.25
+
+
+def test_no_grain_where_there_is_none():
+    image, where = portrait(300)
+    hole = part_hole(where, "mouth", image.shape[:2])
+    restored, _ = repaired(image, hole, Draws(image, where), where)
+    drawn, true = (picture @ LUMA - cv2.GaussianBlur(picture @ LUMA, (0, 0), 2) for picture in (restored, image))
+    assert drawn[hole].std() < 1.1 * true[hole].std()
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(0.35, 165), (0.12, 0), (0.2, 100)])
+def test_a_faded_or_dark_photo_is_shown_to_the_network_in_full_contrast(gain, offset):
+    image, where = portrait()
+    exposed = np.rint(image * gain + offset).astype(np.uint8)
+    hole = part_hole(where, "mouth", image.shape[:2])
+    restorer = Draws(image, where)
+    restorer.change = lambda _: restorer.images[-1] * 1.0  # draws what it sees
+    restored, _ = repaired(exposed, hole, restorer, where)
+    seen = restorer.images[0][~restorer.masks[0]] @ LUMA
+    assert np.percentile(seen, 98) - np.percentile(seen, 2) > 80
+    assert np.abs(restored.astype(int) - exposed)[hole].mean() < 8
+
+
+def test_an_ordinary_photo_is_shown_as_it_is():
+    image, where = portrait()
+    image[0], image[1:4] = 0, 255
+    image[150:] = 20
+    restorer = Draws(image, where)
+    repaired(image, part_hole(where, "left_eye", image.shape[:2]), restorer, where)
+    mask = restorer.masks[0]
+    assert np.abs(restorer.images[0] - resampled(image, where, Frame(), 64))[~mask].max() <= 1
+
+
+def test_dust_is_filled_first_and_no_hole_for_the_network():
+    image, where = portrait(1000)
+    hole = part_hole(where, "mouth", image.shape[:2])
+    dust, rng = np.zeros(hole.shape, np.uint8), np.random.default_rng(0)
+    for x, y, radius in rng.integers((0, 0, 1), (1000, 1000, 4), (700, 3)):
+        cv2.circle(dust, (int(x), int(y)), int(radius), 1, -1)
+    clean, dusty = Draws(image, where), Draws(image, where)
+    repaired(image, hole, clean, where)
+    restored, notes = repaired(image, hole | (dust > 0), dusty, where)
+    assert notes == []
+    assert (clean.masks[0] != dusty.masks[0]).mean() < 0.01
+    assert np.abs(dusty.images[0].astype(int) - clean.images[0])[~dusty.masks[0]].max() <= 2
+    specks = (dust > 0) & ~hole
+    assert np.abs(restored.astype(int) - image)[specks].mean() < 1
+
+
+@pytest.mark.parametrize("colour", [(170, 30, 40), (60, 90, 160), (225, 215, 200)])
+def test_a_plain_ground_is_continued(colour):
+    image, where = portrait()
+    head = np.zeros((178, 178), np.uint8)
+    cv2.ellipse(head, (89, 105), (58, 90), 0, 0, 360, 1, -1)
+    brown = np.where(head[..., None] > 0, image, np.uint8((110, 85, 70)))
+    image[head == 0] = colour
+    corner = np.array([(178, -20), (60, -20), (110, 100), (178, 198)], np.int32)
+    hole = cv2.fillPoly(np.zeros((178, 178), np.uint8), [corner], 1).astype(bool)
+    restored, _ = repaired(image, hole, Draws(brown, where), where)
+    ground = hole & (cv2.distanceTransform(1 - head, cv2.DIST_L2, 5) > 5)
+    assert np.abs(restored.astype(int) - colour)[ground].mean() < 6
+
+
+def test_an_upside_down_face_is_restored_as_upright():
+    image, where = portrait()
+    hole = part_hole(where, "mouth", image.shape[:2])
+
+    class Judge(Draws):
+        """Draws upright faces better."""
+
+        def restore(self, seen, mask):
+            upright = np.abs(seen.astype(float) - resampled(self.truth, self.where, Frame(), 64))[~mask].mean() < 20
+            super().restore(seen, mask)
+            return np.where(mask[..., None], seen if upright else 255 - seen, seen)
+
+    eyes = in_photo(where, LANDMARKS[:2])
+    turned = 177 - eyes
+    for given in (turned, turned[::-1]):
+        restorer = Judge(image, where)
+        restorer.config = WHOLE
+        _, notes = restore_photo(image[::-1, ::-1].copy(), hole[::-1, ::-1], restorer, [given])
+        assert np.abs(restorer.images[-1].astype(int) - resampled(image, where, Frame(), 64)).mean() < 8
+        assert notes == ["taken for a face turned by 180°, the likelier way; to say otherwise, add its nose: "
+                         "--eyes X1,Y1,X2,Y2,X3,Y3"]  # fmt: skip
+    for given in (eyes, eyes[::-1]):
+        restorer = Judge(image, where)
+        restorer.config = WHOLE
+        assert restore_photo(image, hole, restorer, [given])[1] == []
+    nose = in_photo(where, LANDMARKS[2:3])
+    restorer = Judge(image, where)
+    restorer.config = WHOLE
+    restore_photo(image, hole, restorer, [np.concatenate([eyes[::-1], nose])])
+    assert len(restorer.images) == 1
+
+
+def test_tiles_of_a_large_hole_are_one(monkeypatch):
+    """A hole too large to be filled at once is filled as at once."""
+    from faceinpaint.photo import classical
+
+    image = smooth_photo(700, 900)
+    hole = np.zeros((700, 900), bool)
+    hole[100:600, 200:700] = True
+    hole[20:24, 30:800] = True
+    at_once, tiled = (np.where(hole[..., None], np.uint8(255), image) for _ in range(2))
+    classical.fill(at_once, hole)
+    monkeypatch.setattr(classical, "AT_ONCE", 200_000)
+    monkeypatch.setattr(classical, "TILE", 256)
+    classical.fill(tiled, hole)
+    assert np.array_equal(tiled[~hole], image[~hole])
+    assert np.abs(tiled.astype(int) - at_once)[hole].mean() < 3
+    assert np.abs(tiled.astype(int) - image)[20:24, 30:800].max() <= 1
 
 
 # With real faces and trained weights.
@@ -401,7 +601,7 @@ def test_two_hundred_placements(real_faces, trained):
     assert loss.mean() > -0.3, summary
     assert loss.min() > -1, summary
     assert gain.mean() > 2.5, summary
-    assert (gain > 0).mean() > 0.9, summary
+    assert (gain > 0).sum() >= 198, summary
 
 
 def test_faces_are_found_by_themselves(real_faces, trained):

@@ -759,3 +759,194 @@ def test_the_cold_start_is_measured(lite_run, monkeypatch):
     seconds = cold_start.cold_start(lite_run, repeats=1)
     assert list(seconds) == ["LiteRT", "Keras"]
     assert all(values.shape == (1,) and values[0] > 0.1 for values in seconds.values())
+
+
+# Photographs as people have them.
+
+
+def said(capfd) -> str:
+    return capfd.readouterr().err
+
+
+def test_erased_damage_is_opaque_where_it_is_mended(folder, lite_run, capfd):
+    erased = np.dstack([colours(), np.where(hole(), 0, 255).astype(np.uint8)])
+    Path("photo.png").write_bytes(encoded(erased))
+    assert restore(lite_run) == 0
+    assert "transparent in the hole: opaque there now" in said(capfd)
+    assert (np.asarray(in_file("out.png"))[..., 3] == 255).all()
+
+
+@pytest.mark.parametrize("kind", ["inverted", "a white layer with a transparent hole"])
+def test_an_inverted_mask_is_asked_about(kind, folder, lite_run, capfd):
+    assert restore(lite_run) == 0
+    expected = Path("out.png").read_bytes()
+    Path("out.png").unlink()
+    capfd.readouterr()
+    black = np.where(hole(), 0, 255).astype(np.uint8)
+    mask = black if kind == "inverted" else np.dstack([np.full_like(black, 255), black])
+    Path("mask.png").write_bytes(encoded(mask))
+    refused(capfd, restore(lite_run), "98% of the photo. Is it inverted? If so, add --damage black", "mask.png: white on")
+    assert not Path("out.png").exists()
+    assert restore(lite_run, "photo.png", "mask.png", "out.png", "--eyes", EYES, "--damage", "black") == 0
+    assert Path("out.png").read_bytes() == expected
+    assert restore(lite_run, "photo.png", "mask.png", "all.png", "--eyes", EYES, "--damage", "white") == 0
+
+
+def test_a_soft_edge_is_damage_as_well(folder, lite_run):
+    soft = cv2.GaussianBlur(np.float32(hole()), (0, 0), 2)
+    Path("mask.png").write_bytes(mask_file(np.rint(soft * 255)))
+    assert restore(lite_run, "photo.png", "mask.png", "out.png", "--eyes", EYES, "--exact-mask") == 0
+    changed = (np.asarray(in_file("out.png")) != colours()).any(axis=2)
+    assert not changed[soft < 0.1].any()
+    assert changed[(soft > 0.15) & (soft < 0.5)].mean() > 0.8
+
+
+def tight(sigma=1.5):
+    """A photo with a white scratch whose edges are soft, and how white it is in each pixel."""
+    soft = np.zeros((HEIGHT, WIDTH), np.float32)
+    soft[40:48, 20:180] = 1
+    soft = cv2.GaussianBlur(soft, (0, 0), sigma)[..., None]
+    return np.rint((0.6 * colours()) * (1 - soft) + 255 * soft).astype(np.uint8), soft[..., 0]
+
+
+def test_a_mask_that_is_too_tight_is_widened_and_said(folder, lite_run, capfd):
+    damaged, soft = tight()
+    Path("photo.png").write_bytes(encoded(damaged))
+    Path("mask.png").write_bytes(mask_file(255 * (soft > 0.5)))
+    assert restore(lite_run) == 0
+    assert "the damage shows up to" in said(capfd)
+    clean = 0.6 * colours()
+    left = np.abs(np.asarray(in_file("out.png")) - clean)[(soft > 0.05) & (soft < 0.5)]
+    assert left.mean() < 6 < np.abs(damaged - clean)[(soft > 0.05) & (soft < 0.5)].mean()
+    assert restore(lite_run, "photo.png", "mask.png", "out.png", "--eyes", EYES, "--exact-mask") == 0
+    assert said(capfd) == ""
+    kept(Path("photo.png"), Path("out.png"), soft > 0.5)
+
+
+def with_thumbnail() -> bytes:
+    """EXIF with a maker's note, and a thumbnail that is a JPEG."""
+    exif = Image.Exif()
+    exif[0x010F] = "Box camera"
+    exif.get_ifd(0x8769)[0x927C] = b"maker's own"
+    content, thumbnail = exif.tobytes(), b"\xff\xd8the damage\xff\xd9"
+    start = 6 if content.startswith(b"Exif") else 0
+    order = "<" if content[start : start + 2] == b"II" else ">"
+    first = struct.unpack_from(order + "I", content, start + 4)[0]
+    end = start + first + 2 + 12 * struct.unpack_from(order + "H", content, start + first)[0]
+    second = len(content) - start
+    content = content[:end] + struct.pack(order + "I", second) + content[end + 4 :]
+    tags = struct.pack(order + "HHII", 513, 4, 1, second + 30) + struct.pack(order + "HHII", 514, 4, 1, len(thumbnail))
+    return content + struct.pack(order + "H", 2) + tags + struct.pack(order + "I", 0) + thumbnail
+
+
+def test_no_thumbnail_of_the_damage_is_left(folder, lite_run):
+    block = b"Photoshop 3.0\x008BIM\x04\x0c\0\0" + struct.pack(">I", 10) + b"the damage" + b"8BIM\x04\x04\0\0\0\0\0\x02by"
+    app13 = b"\xff\xed" + struct.pack(">H", len(block) + 2) + block
+    photo = encoded(kind="JPEG", quality=90, exif=with_thumbnail())
+    Path("photo.jpg").write_bytes(photo[:2] + app13 + photo[2:])
+    assert Path("photo.jpg").read_bytes().count(b"the damage") == 2
+    assert restore(lite_run, photo="photo.jpg", out="out.jpg") == 0
+    content = Path("out.jpg").read_bytes()
+    assert b"the damage" not in content
+    assert b"8BIM\x04\x04" in content
+    exif = in_file("out.jpg").getexif()
+    assert exif[0x010F] == "Box camera"
+    assert exif.get_ifd(0x8769)[0x927C] == b"maker's own"
+    assert not exif.get_ifd(1)
+
+
+def test_lab_colours_are_refused(folder, lite_run, capfd):
+    Path("photo.tif").write_bytes(encoded(Image.new("LAB", (WIDTH, HEIGHT), (120, 140, 150)), kind="TIFF"))
+    refused(capfd, restore(lite_run, photo="photo.tif", out="out.tif"), "Lab colours, which would shift; save it in RGB")
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_a_transparent_grey_stays_transparent(depth, folder, lite_run):
+    grey = colours()[..., 0].astype(depth)
+    grey[:10] = 7
+    Path("photo.png").write_bytes(encoded(grey, transparency=7))
+    assert restore(lite_run) == 0
+    new = cv2.imread("out.png", cv2.IMREAD_UNCHANGED)
+    assert (new[..., 3] == np.where(grey == 7, 0, np.iinfo(depth).max)).all()
+    assert np.array_equal(new[~hole(), 0], grey[~hole()])
+
+
+def chunk(name, content) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def test_how_a_pngs_values_are_shown_is_kept_or_said(folder, lite_run, capfd):
+    chunks = chunk(b"gAMA", struct.pack(">I", 100_000)) + chunk(b"cICP", bytes([9, 16, 0, 1]))
+    Path("photo.png").write_bytes(encoded()[:33] + chunks + encoded()[33:])
+    assert restore(lite_run) == 0
+    assert chunks in Path("out.png").read_bytes()
+    assert said(capfd) == ""
+    kept(Path("photo.png"), Path("out.png"), hole())
+    assert restore(lite_run, out="out.tif") == 0
+    assert "gamma, coding of colours, without which it may look different" in said(capfd)
+
+
+GAIN_MAP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0"
+xmlns:C="http://ns.google.com/photos/1.0/container/" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:title="sea">
+<C:Directory><rdf:Seq/></C:Directory></rdf:Description></rdf:RDF></x:xmpmeta>"""
+MOTION = GAIN_MAP.replace(b"adobe.com/hdr-gain-map/1.0/", b"google.com/photos/1.0/camera/").replace(b"Version", b"MotionPhoto")
+
+
+@pytest.mark.parametrize(("xmp", "part"), [(GAIN_MAP, "Ultra HDR: its gain map"), (MOTION, "a motion photo: its film")])
+def test_what_comes_along_with_a_jpeg_is_said_and_no_longer_announced(xmp, part, folder, lite_run, capfd):
+    Path("photo.jpg").write_bytes(encoded(kind="JPEG", quality=90, xmp=xmp) + b"and more")
+    assert restore(lite_run, photo="photo.jpg", out="out.jpg") == 0
+    assert part in said(capfd)
+    new = in_file("out.jpg").info["xmp"]
+    assert b"sea" in new
+    assert not re.search(rb"Directory|MotionPhoto|Version", new)
+    assert restore(lite_run, photo="out.jpg", out="again.jpg") == 0
+    assert part not in said(capfd)
+
+
+def dng() -> bytes:
+    return encoded(kind="TIFF", tiffinfo={50706: b"\1\4\0\0"})
+
+
+UNREADABLE = {
+    "IMG_1.HEIC": (b"\0\0\0\x24ftypheic\0\0\0\0mif1heic" + bytes(200), "HEIC, which is not readable here; save it as JPEG"),
+    "IMG_2.dng": (dng(), "a camera's raw file; save it as TIFF or JPEG"),
+    "renamed.tif": (dng(), "a camera's raw file"),
+    "IMG_3.CR2": (b"II*\0\x10\0\0\0CR\2\0" + bytes(200), "a camera's raw file"),
+    "a.psd": (b"8BPS\0\1" + bytes(200), "a Photoshop file; save it as PNG"),
+    "a.jxl": (b"\xff\x0a" + bytes(200), "JPEG XL"),
+    "film.png": (b"\0\0\0\x18ftypqt  " + bytes(200), "a film; save one picture"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_is_not_readable_here_is_named(name, folder, lite_run, capfd):
+    content, part = UNREADABLE[name]
+    Path(name).write_bytes(content)
+    refused(capfd, restore(lite_run, photo=name), part, f"{name}: ")
+
+
+def test_a_folder_as_phones_and_macs_leave_it(folder, lite_run, capfd):
+    for name in ("photos", "masks"):
+        (folder / name).mkdir()
+    composed, decomposed = "Gro\u00dfmu\u0308tterchen.png", "Gro\u00dfm\u00fctterchen.png"
+    Path("photos", composed).write_bytes(encoded())
+    Path("masks", decomposed).write_bytes(Path("mask.png").read_bytes())
+    Path("photos/x.jfif").write_bytes(JPEG)
+    Path("masks/x.png").write_bytes(Path("mask.png").read_bytes())
+    Path("photos/._x.jfif").write_bytes(b"\0\5\x16\7")
+    assert restore(lite_run, "photos", "masks", "out", "--align", "none") == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == sorted([composed, "x.jfif"])
+    assert "out: 2 of 2 photos restored" in capfd.readouterr().out
+    Path("photos/IMG_1.HEIC").write_bytes(UNREADABLE["IMG_1.HEIC"][0])
+    assert restore(lite_run, "photos", "masks", "out", "--align", "none") == 2
+    captured = capfd.readouterr()
+    assert "photos/IMG_1.HEIC: HEIC, which is not readable here" in captured.err
+    assert "out: 2 of 3 photos restored" in captured.out
+
+
+@pytest.mark.parametrize("eyes", ["-5,70,40,70", "180,70,230,75", "70,-20,120,-20"])
+def test_an_eye_may_lie_beyond_the_edge_of_a_torn_photo(eyes, folder, lite_run, capfd):
+    assert restore(lite_run, "photo.png", "mask.png", "out.png", "--eyes", eyes) == 0
+    kept(Path("photo.png"), Path("out.png"), hole())
