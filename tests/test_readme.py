@@ -116,8 +116,6 @@ def test_prose_of_a_notebook_is_filled_and_its_code_left_alone(root):
 
 
 DOCUMENTS = {str(path.relative_to(ROOT)): path for path in readme.documents()}
-# Written before there were marks. Whoever marks the figures of one takes it out.
-OLD = ("README.md", "faceinpaint/weights/README.md")
 
 
 @pytest.mark.parametrize("path", DOCUMENTS.values(), ids=DOCUMENTS)
@@ -127,9 +125,7 @@ def test_make_readme_changes_nothing(path):
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_every_measured_figure_stands_between_marks(name, request):
-    if name in OLD:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="not yet marked"))
+def test_every_measured_figure_stands_between_marks(name):
     assert readme.unmarked(readme.prose(DOCUMENTS[name])) == []
 
 
