@@ -269,7 +269,7 @@ def test_the_network_sees_what_training_showed_it():
     hole = part_hole(Alignment(1, -0.5 + 19.5j), "left_eye", (218, 178))
     damaged = np.where(hole[..., None], np.uint8(255), image)
     restorer = Fake()
-    restore_photo(damaged, hole, restorer, [LANDMARKS + (-0.5, 19.5)])
+    restore_photo(damaged, hole, restorer, [LANDMARKS + np.array([-0.5, 19.5])])
     frame = framing_of(UPRIGHT.to_frame(np.argwhere(hole)[:, ::-1] - (0, 20)), restorer.config)
     expected = resampled(image[20:198], UPRIGHT, frame, 64)
     seen, mask = restorer.images[0], restorer.masks[0]
@@ -361,14 +361,16 @@ def test_no_line_between_rim_and_core(side, offset):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("tone", [((1, 1, 1), (0, 0, 0)), ((0.9, 0.77, 0.58), (18, 8, 0)), ((0.5, 0.7, 0.9), (10, 20, 25))])
+@pytest.mark.parametrize(
+    "tone", [((1, 1, 1), (0, 0, 0)), ((0.9, 0.77, 0.58), (18, 8, 0)), ((0.5, 0.7, 0.9), (10, 20, 25))]
+)
 def test_a_photo_in_one_tone_stays_in_it(tone, dtype):
     image, where = portrait()
     slope, first = np.array(tone)
     highest = np.iinfo(dtype).max / 255
     toned = np.rint(((image @ LUMA)[..., None] * slope + first) * highest).astype(dtype)
     hole = part_hole(where, "mouth", toned.shape[:2]) | part_hole(where, "left_eye", toned.shape[:2])
-    violet = Draws(np.rint(toned / highest).astype(np.uint8), where, lambda picture: picture + (30, 0, 40))
+    violet = Draws(np.rint(toned / highest).astype(np.uint8), where, lambda picture: picture + np.array([30, 0, 40]))
     restored, _ = repaired(toned, hole, violet, where)
     off = restored[hole] / highest - first
     off -= (off @ slope)[:, None] / (slope @ slope) * slope

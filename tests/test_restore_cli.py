@@ -785,7 +785,8 @@ def test_an_inverted_mask_is_asked_about(kind, folder, lite_run, capfd):
     black = np.where(hole(), 0, 255).astype(np.uint8)
     mask = black if kind == "inverted" else np.dstack([np.full_like(black, 255), black])
     Path("mask.png").write_bytes(encoded(mask))
-    refused(capfd, restore(lite_run), "98% of the photo. Is it inverted? If so, add --damage black", "mask.png: white on")
+    advice = "98% of the photo. Is it inverted? If so, add --damage black"
+    refused(capfd, restore(lite_run), advice, "mask.png: white on")
     assert not Path("out.png").exists()
     assert restore(lite_run, "photo.png", "mask.png", "out.png", "--eyes", EYES, "--damage", "black") == 0
     assert Path("out.png").read_bytes() == expected
@@ -840,7 +841,8 @@ def with_thumbnail() -> bytes:
 
 
 def test_no_thumbnail_of_the_damage_is_left(folder, lite_run):
-    block = b"Photoshop 3.0\x008BIM\x04\x0c\0\0" + struct.pack(">I", 10) + b"the damage" + b"8BIM\x04\x04\0\0\0\0\0\x02by"
+    block = b"Photoshop 3.0\x008BIM\x04\x0c\0\0" + struct.pack(">I", 10) + b"the damage"
+    block += b"8BIM\x04\x04\0\0\0\0\0\x02by"
     app13 = b"\xff\xed" + struct.pack(">H", len(block) + 2) + block
     photo = encoded(kind="JPEG", quality=90, exif=with_thumbnail())
     Path("photo.jpg").write_bytes(photo[:2] + app13 + photo[2:])
@@ -857,7 +859,8 @@ def test_no_thumbnail_of_the_damage_is_left(folder, lite_run):
 
 def test_lab_colours_are_refused(folder, lite_run, capfd):
     Path("photo.tif").write_bytes(encoded(Image.new("LAB", (WIDTH, HEIGHT), (120, 140, 150)), kind="TIFF"))
-    refused(capfd, restore(lite_run, photo="photo.tif", out="out.tif"), "Lab colours, which would shift; save it in RGB")
+    code = restore(lite_run, photo="photo.tif", out="out.tif")
+    refused(capfd, code, "Lab colours, which would shift; save it in RGB")
 
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
@@ -890,7 +893,8 @@ GAIN_MAP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://ww
 <rdf:Description rdf:about="" xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0"
 xmlns:C="http://ns.google.com/photos/1.0/container/" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:title="sea">
 <C:Directory><rdf:Seq/></C:Directory></rdf:Description></rdf:RDF></x:xmpmeta>"""
-MOTION = GAIN_MAP.replace(b"adobe.com/hdr-gain-map/1.0/", b"google.com/photos/1.0/camera/").replace(b"Version", b"MotionPhoto")
+MOTION = GAIN_MAP.replace(b"adobe.com/hdr-gain-map/1.0/", b"google.com/photos/1.0/camera/")
+MOTION = MOTION.replace(b"Version", b"MotionPhoto")
 
 
 @pytest.mark.parametrize(("xmp", "part"), [(GAIN_MAP, "Ultra HDR: its gain map"), (MOTION, "a motion photo: its film")])
@@ -910,7 +914,10 @@ def dng() -> bytes:
 
 
 UNREADABLE = {
-    "IMG_1.HEIC": (b"\0\0\0\x24ftypheic\0\0\0\0mif1heic" + bytes(200), "HEIC, which is not readable here; save it as JPEG"),
+    "IMG_1.HEIC": (
+        b"\0\0\0\x24ftypheic\0\0\0\0mif1heic" + bytes(200),
+        "HEIC, which is not readable here; save it as JPEG",
+    ),
     "IMG_2.dng": (dng(), "a camera's raw file; save it as TIFF or JPEG"),
     "renamed.tif": (dng(), "a camera's raw file"),
     "IMG_3.CR2": (b"II*\0\x10\0\0\0CR\2\0" + bytes(200), "a camera's raw file"),

@@ -12,8 +12,8 @@ import numpy as np
 from faceinpaint import lite, pipeline
 from faceinpaint.baselines import telea
 from faceinpaint.bench import browser
-from faceinpaint.bench.measuring import REPEATS, random_faces, row, seconds_of
 from faceinpaint.bench.cold_start import cold_start
+from faceinpaint.bench.measuring import REPEATS, random_faces, row, seconds_of
 from faceinpaint.config import Config
 from faceinpaint.inpainter import Inpainter
 from faceinpaint.lite import LiteInpainter, export

@@ -32,8 +32,8 @@ LOSSY_NOTE = "this kind of picture loses a little when it is written, outside th
 
 @dataclass(frozen=True)
 class Drawn:
-    """How a mask is to be understood: the colour of the `damage`, one of `read.DAMAGE` or None for white unless that is most
-    of the photo; `exact`: to its last pixel, or wider where the damage shows beyond it."""
+    """How a mask is to be understood: the colour of the `damage`, one of `read.DAMAGE` or None for white unless that is
+    most of the photo; `exact`: to its last pixel, or wider where the damage shows beyond it."""
 
     damage: str | None = None
     exact: bool = False
@@ -179,8 +179,8 @@ def _mask_for(photo: Path, masks: Path) -> Path:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    """The pictures in `folder` by their names, those included that are not readable here, so that they are named; without
-    the shadows that macOS lays beside files."""
+    """The pictures in `folder` by their names, those included that are not readable here, so that they are named;
+    without the shadows that macOS lays beside files."""
     paths = (path for path in sorted(folder.iterdir()) if not path.name.startswith("."))
     return [path for path in paths if path.suffix.lower() in FORMATS.keys() | kinds.SUFFIXES]
 

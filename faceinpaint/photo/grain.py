@@ -14,7 +14,7 @@ SMOOTHEST = 0.02  # of the known places: how rough these are says whether there 
 SMOOTH = 0.1  # of them: these show it
 MAX_BLOCKS = 12  # of these make the texture
 FINE = 1.5  # pixels: what is finer than a Gaussian of this is measured
-NO_GRAIN, ALL_GRAIN = 3.2, 4.2  # levels of 255, fine luma of the smoothest: up to the first no grain, from the second on all
+NO_GRAIN, ALL_GRAIN = 3.2, 4.2  # levels of 255, fine luma of the smoothest: to the first no grain, from the second all
 PERIOD = 256  # pixels after which the texture repeats
 
 
@@ -39,8 +39,8 @@ def _places(picture, known):
 
 
 def texture(picture, places, seed=0) -> np.ndarray:
-    """Grain like that in the blocks around `places` [N, 2], periodic, float32 [PERIOD, PERIOD, 3]: the blocks, less what
-    is smooth in them, convolved with white noise. It has their spectrum and their correlation of colours (Galerne,
+    """Grain like that in the blocks around `places` [N, 2], periodic, float32 [PERIOD, PERIOD, 3]: the blocks, less
+    what is smooth in them, convolved with white noise. It has their spectrum and their correlation of colours (Galerne,
     Gousseau and Morel 2011, "Random phase textures", asymptotic discrete spot noise)."""
     rest, half = picture - cv2.GaussianBlur(picture, (0, 0), 2 * FINE), BLOCK // 2
     places = places[np.linspace(0, len(places) - 1, min(MAX_BLOCKS, len(places))).astype(int)]

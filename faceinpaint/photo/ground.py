@@ -33,8 +33,8 @@ def _commonest(colours):
 
 
 def plain_ground(photo, known, frame):
-    """The even gradient of colour that a plain ground is, everywhere in the frame [S, S, 3], and where it is known to be
-    seen, bool [S, S]; None where the ground is not plain. known: bool [S, S].
+    """The even gradient of colour that a plain ground is, everywhere in the frame [S, S, 3], and where it is known to
+    be seen, bool [S, S]; None where the ground is not plain. known: bool [S, S].
 
     A plane is fitted to the commonest colour outside the head, twice, by least squares.
     """
@@ -66,9 +66,9 @@ def _reaching_the_edge(seen):
 
 
 def with_ground(restored, photo, known, frame, pixel):
-    """`restored` with the plain ground of the `photo` where a hole that reaches the frame's edge shows ground, unless the
-    network has drawn it itself: where the face's other side, mirrored, shows it, corrected at the rim by what is seen
-    there; outside head and hair where that side is lost as well.
+    """`restored` with the plain ground of the `photo` where a hole that reaches the frame's edge shows ground, unless
+    the network has drawn it itself: where the face's other side, mirrored, shows it, corrected at the rim by what is
+    seen there; outside head and hair where that side is lost as well.
 
     known: the share of each pixel that is known, float32 [S, S]; pixel: one of the network's, in these.
     """

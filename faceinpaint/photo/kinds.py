@@ -1,5 +1,5 @@
-"""What the bytes of a picture file say beyond what the libraries that decode it look at: kinds that cannot be read here,
-and what comes along with the pixels. No TensorFlow here.
+"""What the bytes of a picture file say beyond what the libraries that decode it look at: kinds that cannot be read
+here, and what comes along with the pixels. No TensorFlow here.
 """
 
 import re
@@ -83,7 +83,7 @@ def companions(header) -> list[str]:
 
 
 def without_companions(xmp: bytes) -> bytes:
-    """`xmp` without what announces something beside the picture, and without thumbnails; none where that is unreadable."""
+    """`xmp` without what announces something beside the picture and without thumbnails; none if it is unreadable."""
     if not ANNOUNCING.search(xmp.decode("latin-1")):
         return xmp
     try:

@@ -55,8 +55,8 @@ def fitted(restored, photo, seen, pixel):
 
 
 def joined(surroundings, restored, distance, pixel):
-    """w * surroundings + (1 - w) * restored, w = exp(-(distance / t)²): at the rim what continues the surroundings, which
-    fits; further in, the network's restoration, which knows faces. So a thin hole is all continuation.
+    """w * surroundings + (1 - w) * restored, w = exp(-(distance / t)²): at the rim what continues the surroundings,
+    which fits; further in, the network's restoration, which knows faces. So a thin hole is all continuation.
 
     distance: from the rim, in photo pixels, [H, W]; pixel: one of the network's, in these; t is `REACH` of it.
     """

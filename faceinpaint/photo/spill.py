@@ -20,8 +20,8 @@ def _mean_near(picture, where, spread):
 
 
 def _shares(picture, hole):
-    """How much of the damage's colour there is in pixels outside the hole: yields their distance from it and that share, the
-    a of colour = a * damage + (1 - a) * surroundings (least squares), both [N]."""
+    """How much of the damage's colour there is in pixels outside the hole: yields their distance from it and that
+    share, the a of colour = a * damage + (1 - a) * surroundings (least squares), both [N]."""
     distance = depth(~hole)
     surroundings, around = _mean_near(picture, (distance > FARTHEST) & (distance <= 3 * FARTHEST), FARTHEST)
     inner = depth(hole)

@@ -17,7 +17,8 @@ from faceinpaint.photo.picture import Picture, exif_of, orientation_of, turned_b
 from faceinpaint.system.files import write_bytes
 
 FORMATS = {
-    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP",
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".tif": "TIFF", ".tiff": "TIFF",
+    ".webp": "WEBP",
     ".bmp": "BMP", ".gif": "GIF", ".jp2": "JPEG2000", ".avif": "AVIF", ".ppm": "PPM", ".pgm": "PPM", ".pnm": "PPM",
     ".hdr": "HDR", ".pfm": "PFM",
 }  # fmt: skip

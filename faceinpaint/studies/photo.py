@@ -74,7 +74,7 @@ def passed_through(image, hole, size):
 
 
 def methods(restorer) -> dict:
-    """What is compared, by name: functions of (image uint8 [H, W, 3], hole bool [H, W]) that return the restored image."""
+    """What is compared, by name: functions of (image uint8 [H, W, 3], hole bool [H, W]) → the restored image."""
     classical = {name: baselines.BASELINES[name] for name in ("telea", "navier_stokes", "biharmonic")}
     through = {f"truth through {size} px": partial(passed_through, size=size) for size in (64, 128)}
 
@@ -91,7 +91,7 @@ def psnr(image, restored, where) -> float:
 
 
 def detail(image, restored, hole) -> float:
-    """How much of the original's fine detail the hole holds: the power of the luma's Laplacian, a pixel from the rim."""
+    """How much of the original's detail the hole holds: the power of the luma's Laplacian, a pixel from the rim."""
     inner = cv2.erode(hole.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     power = [np.square(cv2.Laplacian(picture @ LUMA, cv2.CV_32F)[inner]).mean() for picture in (restored, image)]
     return float(power[0] / power[1])
@@ -160,8 +160,8 @@ def only_run(runs: list[str] | None, study) -> str | None:
 
 
 def write(runs: list[str] | None, data: str, part: str, first: int | None, out: Path) -> str:
-    """The study, as `studies.STUDIES` has it; beside `out`, as .png, a contact sheet. Raises `UserError` for several runs,
-    for one that was not exported, and for images of another size than CelebA's."""
+    """The study, as `studies.STUDIES` has it; beside `out`, as .png, a contact sheet. Raises `UserError` for several
+    runs, for one that was not exported, and for images of another size than CelebA's."""
     run = only_run(runs, "photo")
     faces = unseen_faces(data, Config(size=64), part)
     pictures = getattr(faces, part)[:first]

@@ -1,7 +1,7 @@
 """Photographs as people have them: the visible cases, each with the figure that says whether it is mended.
 
-Every case takes whole CelebA pictures of 178x218, damages them as a print or a scan is damaged, and has them repaired as
-a user's photo is. `BOUNDS` says what is to be reached.
+Every case takes whole CelebA pictures of 178x218, damages them as a print or a scan is damaged, and has them repaired
+as a user's photo is. `BOUNDS` says what is to be reached.
 """
 
 from functools import partial
@@ -265,8 +265,8 @@ def scratch_table(rows: list[dict]) -> str:
 
 
 def write(runs: list[str] | None, data: str, part: str, first: int | None, out: Path) -> str:
-    """The study, as `studies.STUDIES` has it; beside `out`, as .png, a contact sheet. Raises `UserError` for several runs,
-    for one that was not exported, and where `data` has no whole CelebA pictures."""
+    """The study, as `studies.STUDIES` has it; beside `out`, as .png, a contact sheet. Raises `UserError` for several
+    runs, for one that was not exported, and where `data` has no whole CelebA pictures."""
     run = only_run(runs, "cases")
     faces = unseen_faces(data, Config(size=64), part)
     photos = celeba.originals(faces, part, data)[:first]
