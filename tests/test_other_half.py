@@ -242,9 +242,9 @@ def test_a_finer_photo_is_reduced():
     straight, mirrored = sources_of(reference(image, 3.0), here)
     assert straight.photo.shape == image.shape
     assert (straight.mirrored, mirrored.mirrored) == (False, True)
-    assert np.abs(straight.framed()[0] - here.framed()[0]).mean() < 2
-    assert np.allclose(straight.framed()[0], mirrored.framed()[0][:, ::-1])
-    assert np.allclose(here.framed()[0], resampled(image, here.alignment, Frame(), 178))
+    assert np.abs(straight.framed[0] - here.framed[0]).mean() < 2
+    assert np.allclose(straight.framed[0], mirrored.framed[0][:, ::-1])
+    assert np.allclose(here.framed[0], resampled(image, here.alignment, Frame(), 178))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ the eyes are 39 apart. No TensorFlow here.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -81,6 +82,7 @@ class Source:
     mirrored: bool
     name: str | None = None
 
+    @cached_property
     def framed(self):
         """The face in its whole frame, and which of the frame's pixels are known, bool [178, 178]."""
         turn = slice(None, None, -1 if self.mirrored else 1)
@@ -161,7 +163,7 @@ def shares(difference, gain):
 def detail_of(part, lost, target, source: Source) -> Detail | None:
     """What `source` gives to `part` of what is `lost` in `target`, a picture of the frame; None where it shows too
     little of it."""
-    picture, known = source.framed()
+    picture, known = source.framed
     if known[part].mean() < MIN_KNOWN:
         return None
     size = extent(part)
@@ -180,7 +182,7 @@ def added(restored, own, within: Alignment, detail: Detail, target):
     within: the face's alignment in these pixels; target: `restored` in the frame. See `shares`.
     """
     source = detail.source
-    factor, rest = shares(source.less(at(source.framed()[0], detail.x, detail.y), target), detail.gain)
+    factor, rest = shares(source.less(at(source.framed[0], detail.x, detail.y), target), detail.gain)
     fade = np.clip(rim.depth(own) / np.float32(FADE * abs(within.turn)), 0, 1)
     reached = cv2.warpAffine(detail.gain, within.matrix(Frame(), WHOLE_SIDE), own.shape[::-1]) > 0
     for tile, _ in classical.tiles(own & reached):
@@ -233,7 +235,7 @@ def with_detail(restored, own, within: Alignment, here: Source, sources) -> list
     hidden = resampled(own, within, Frame(), WHOLE_SIDE) > 1e-4
     own = rim.thick_part(own, THICK * abs(within.turn))
     thick = resampled(own, within, Frame(), WHOLE_SIDE) > 1e-4
-    picture, known = here.framed()
+    picture, known = here.framed
     target = np.where(hidden[..., None], resampled(restored, within, Frame(), WHOLE_SIDE), picture)
     found = []
     for part in parts_of(thick & ~outside(own.shape, within, Frame(), WHOLE_SIDE)):

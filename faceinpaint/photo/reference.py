@@ -45,7 +45,7 @@ def sources_of(reference: Reference, here: Source) -> list[Source]:
     """The `reference` straight and mirrored, with the contrast and the brightness that the face has `here`: the mean
     and the deviation of the luma in the middle of it (Reinhard et al. 2001, "Color transfer between images")."""
     source = _no_finer(reference, here)
-    (wanted, known), (picture, shown) = here.framed(), source.framed()
+    (wanted, known), (picture, shown) = here.framed, source.framed
     both = (known & shown)[MIDDLE]
     if not both.any():
         return []
