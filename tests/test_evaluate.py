@@ -113,7 +113,7 @@ def test_heads_are_turned(inpainter, offline):
 def test_evaluate_gives_a_row_for_each_case_and_method(inpainter, face_archive, offline, capsys):
     cases = evaluation.cases(families=("half", "nose"), areas=(0.1,), turns=(15,))
     rows = evaluation.evaluate(inpainter, str(face_archive), cases)
-    assert len(rows) == (2 * 2 + 1 + 1) * 6
+    assert len(rows) == (2 * 2 + 1 + 1) * 7
     assert {row["n"] for row in rows} == {SETTINGS.validation_images}
     assert all(np.isfinite(row[name]).all() for row in rows for name in METRICS)
     assert "lpips" not in rows[0]

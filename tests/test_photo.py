@@ -573,7 +573,7 @@ def measured(face, part, side, restorer, rng):
     hole = part_hole(where, part, scene.shape[:2])
     damaged = np.where(hole[..., None], rng.integers(0, 256, 3, np.uint8), scene)
     restored, notes = restore_photo(damaged, hole, restorer, [in_photo(where, LANDMARKS[:2])])
-    assert notes == []
+    assert [note for note in notes if not note.startswith("detail for the ")] == []
     assert np.array_equal(restored[~hole], damaged[~hole])
 
     size = restorer.config.size

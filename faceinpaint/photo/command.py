@@ -88,8 +88,6 @@ def _centred(pixels, hole, restorer=None) -> list[np.ndarray]:
 def face_finder(eyes: list[str] | None, align: str) -> Callable:
     """`find(pixels [H, W, 3], hole [H, W], restorer)` → the landmarks of each face, as the options ask for; only the
     search for faces needs the restorer."""
-    if eyes and align == "none":
-        raise UserError("--eyes and --align none: two answers to where the face is; give one of them")
     if eyes:
         return partial(_marked, eyes)
     if align == "none":
@@ -232,6 +230,8 @@ def restore(photo: Path, mask: Path, out: Path, run=None, eyes=None, align="auto
             references=(), reference_eyes=None):  # fmt: skip
     """The command `restore`: one picture, or each in a folder. Raises `UserError` for what the user can mend."""
     load = cache(partial(lite.load, run))
+    if eyes and align == "none":
+        raise UserError("--eyes and --align none: two answers to where the face is; give one of them")
     if reference_eyes and not references:
         raise UserError("--reference-eyes: names eyes in a --reference, but there is none; give the photo as well")
     options = {"other_half": other_half, "references": read_references(references, reference_eyes, align, load)}
