@@ -5,10 +5,12 @@ The order of work, for each face:
     2. levels and tone of the known pixels are brought to what the network knows       (light)
     3. the face is cut out and restored; levels and tone are undone
     4. the mismatch at the rim is carried inwards                                      (rim.fitted)
-    5. the face is put back, enlarged to the photo's resolution
-    6. at the rim the surroundings' own continuation takes over                        (rim.joined)
-    7. what the face's other half, or another photo, still shows gives the detail     (other_half)
-    8. the grain of the surroundings is taken over                                     (grain)
+    5. the sharpness of the surroundings is taken over, where they are blurred         (sharpness)
+    6. a plain ground is continued                                                     (ground)
+    7. the face is put back, enlarged to the photo's resolution
+    8. at the rim the surroundings' own continuation takes over                        (rim.joined)
+    9. what the face's other half, or another photo, still shows gives the detail      (other_half)
+   10. the grain of the surroundings is taken over                                     (grain)
 No TensorFlow here. `read` and `write` know the files.
 """
 
@@ -19,7 +21,7 @@ import cv2
 import numpy as np
 
 from faceinpaint.config import WHOLE_SIDE
-from faceinpaint.photo import classical, grain, ground, reference, rim
+from faceinpaint.photo import classical, grain, ground, reference, rim, sharpness
 from faceinpaint.photo.alignment import Alignment, Frame, enlarged, outside, resampled
 from faceinpaint.photo.classical import eight_bits as eight_bits
 from faceinpaint.photo.light import Levels, Tone
@@ -135,7 +137,9 @@ def draw(photo, face: Face, restorer):
     known = (1 - hidden(face, FINER * size)) * ~beyond
     fitted = rim.fitted(finer, photo, known * drawn * (known > MIN_KNOWN), FINER)
     yield "mismatch at the rim carried inwards", fitted
-    yield "plain ground continued", ground.with_ground(fitted, photo, known, face.frame, FINER)
+    blurred = sharpness.as_blurred(fitted, photo, known)
+    yield "as sharp as its surroundings", blurred
+    yield "plain ground continued", ground.with_ground(blurred, photo, known, face.frame, FINER)
 
 
 def hidden(face: Face, size) -> np.ndarray:

@@ -7,8 +7,8 @@ from faceinpaint.photo.classical import around
 from faceinpaint.photo.light import Levels
 
 NEAREST, FARTHEST, ASIDE = 8.0, 65.0, 26.0  # nose and mouth from the eyes' middle, pixels of the whole frame
-MIN_PIXELS = 40  # hidden pixels that are known, to tell anything from
-PATIENCE = 0.9  # of the upright face's error: less makes a face upside-down that is upright as its eyes were given
+MIN_SHOWN = 0.07  # of the network's picture is known of the 0.18 that are hidden, to tell anything from
+PATIENCE = 0.82  # of the upright face's error: less makes a face upside-down that is upright as its eyes were given
 
 
 def _hidden(size):
@@ -21,14 +21,14 @@ def _hidden(size):
 
 def _error(pixels, hole, eyes, restorer):
     """Mean absolute error of the network's picture where a face has nose and mouth if it is one way round or the other,
-    which were hidden from it; infinite where too little of that is known."""
+    which were hidden from it; not a number where too little of that is known."""
     size, alignment = restorer.config.size, Alignment.of(eyes)
     near = around(hole, 4)
     hidden = resampled(hole[near], alignment.moved([side.start for side in near]), Frame(), size)
     mask = (hidden > 1e-4) | outside(hole.shape, alignment, Frame(), size)
     shown = _hidden(size) & ~mask
-    if shown.sum() < MIN_PIXELS:
-        return np.inf
+    if shown.mean() < MIN_SHOWN:
+        return np.nan
     cut = resampled(pixels, alignment, Frame(), size) * (255 / np.iinfo(pixels.dtype).max)
     cut = np.rint(np.clip(Levels.of(cut[~mask]).apply(cut), 0, 255)).astype(np.uint8)
     restored = restorer.restore(cut, mask | shown)
