@@ -33,8 +33,10 @@ def _gradient(luma):
 
 
 def as_blurred(restored, photo, known):
-    """`restored`, blurred where it is sharper than the known pixels of the `photo`. known: [S, S], 1 where that is known,
-    0 in the hole."""
+    """`restored`, blurred where it is sharper than the known pixels of the `photo`.
+
+    known: [S, S], 1 where the photo is known, 0 in the hole.
+    """
     around, drawn = blur_of(photo, known > 0.99), blur_of(restored, known < 0.01)
     if not 0 < NOTICED * drawn < around:
         return restored

@@ -8,7 +8,7 @@ from faceinpaint.photo.light import Levels
 
 NEAREST, FARTHEST, ASIDE = 8.0, 65.0, 26.0  # nose and mouth from the eyes' middle, pixels of the whole frame
 MIN_SHOWN = 0.07  # of the network's picture is known of the 0.18 that are hidden, to tell anything from
-PATIENCE = 0.82  # of the upright face's error: less makes a face upside-down that is upright as its eyes were given
+PATIENCE = 0.75  # of the upright face's error: less makes a face upside-down that is upright as its eyes were given
 
 
 def _hidden(size):
