@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from faceinpaint.classical import biharmonic_fill
-from faceinpaint.photo.rim import depth
+from faceinpaint.photo import rim
 
 AT_ONCE = 4_000_000  # pixels; a hole whose box has more is filled at a smaller scale first, then tile by tile
 TILE, MARGIN = 1024, 32  # pixels
@@ -48,6 +48,14 @@ def within(tile, wide):
     return tuple(slice(t.start - w.start, t.stop - w.start) for t, w in zip(tile, wide, strict=True))
 
 
+def thick_part(hole, width):
+    """`rim.thick_part` of a `hole` of any size, tile by tile."""
+    thick = np.zeros_like(hole)
+    for tile, wide in tiles(hole, margin=2 * int(width) + 4):
+        thick[tile] = rim.thick_part(hole[wide], width)[within(tile, wide)]
+    return thick
+
+
 def _reduced(pixels, hole):
     """`pixels`, 0 in the `hole`, at a scale of at most `AT_ONCE` pixels: the mean of the known ones in each pixel,
     float32, and which have next to none; and by how much they are reduced."""
@@ -77,8 +85,8 @@ def _fill_tiles(pixels, hole):
             borderMode=cv2.BORDER_REPLICATE,
         )
         first = np.where(hole[wide][..., None], first, part)
-        rim = hole[wide] & (depth(hole[wide]) <= RIM * step)
-        filled = np.where(hole[wide][..., None], as_pixels(biharmonic_fill(as_float(first), rim), pixels.dtype), part)
+        outer = hole[wide] & (rim.depth(hole[wide]) <= RIM * step)
+        filled = np.where(hole[wide][..., None], as_pixels(biharmonic_fill(as_float(first), outer), pixels.dtype), part)
         pixels[tile] = filled[within(tile, wide)]
 
 

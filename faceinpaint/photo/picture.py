@@ -47,8 +47,8 @@ class Picture:
         return self.stored.reshape(*self.shape, -1)[..., : 1 if self.grey else 3]
 
     def colour(self) -> np.ndarray:
-        """The colours as RGB [H, W, 3], uint8, or uint16 for more than 8 bits: a new array."""
-        values = np.repeat(self.colours, 3, axis=2) if self.grey else self.colours.copy()
+        """The colours as RGB [H, W, 3], uint8, or uint16 for more than 8 bits: `stored` itself where it is so."""
+        values = np.repeat(self.colours, 3, axis=2) if self.grey else np.ascontiguousarray(self.colours)
         if values.dtype == np.float32:
             values = np.rint(np.clip(values, 0, None) * (65535 / self.highest)).astype(np.uint16)
         return values

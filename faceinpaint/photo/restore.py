@@ -85,17 +85,22 @@ def _distance(alignment, box):
     return np.maximum(np.abs(x - WHOLE_SIDE / 2), np.abs(y - WHOLE_SIDE / 2))
 
 
-def _part_of(hole, alignment, margin):
-    """Two slices: the box around what of `hole` lies near the face's whole frame; None where there is nothing."""
+def _part_of(hole, alignment, pixel):
+    """The part of the photo, two slices, in which the face's whole frame has some of the `hole` that is at least one of
+    its `pixel`s wide, and what of the hole there is so, bool; None where nothing is."""
     corners = alignment.corners(Frame())
     first, last = np.floor(corners.min(axis=0)) - 1, np.ceil(corners.max(axis=0)) + 2
     (left, top), (right, bottom) = (np.clip(corner, 0, hole.shape[::-1]).astype(int) for corner in (first, last))
-    near = hole[top:bottom, left:right]
-    if not near.any():
+    near = np.s_[top:bottom, left:right]
+    if not hole[near].any():
         return None
-    rows, columns = classical.around(near, margin)
-    limits = zip((top, left), (rows, columns), hole.shape, strict=True)
-    return tuple(slice(max(start + part.start, 0), min(start + part.stop, end)) for start, part, end in limits)
+    thick = classical.thick_part(hole[near], pixel)
+    if not thick.any():
+        return None
+    part = classical.around(thick, int(4 * pixel) + 4)
+    thick = thick[part]
+    corner = [side.start + one.start for side, one in zip(near, part, strict=True)]
+    return tuple(slice(start, start + length) for start, length in zip(corner, thick.shape, strict=True)), thick
 
 
 def faces_of(hole, alignments, config) -> Iterator[Face]:
@@ -103,10 +108,10 @@ def faces_of(hole, alignments, config) -> Iterator[Face]:
     wide as a pixel of the network's picture; where two overlap, the nearer one."""
     for number, alignment in enumerate(alignments):
         pixel = alignment.footprint(Frame(), config.size)
-        inside = _part_of(hole, alignment, int(4 * pixel) + 4)
-        if inside is None:
+        part = _part_of(hole, alignment, pixel)
+        if part is None:
             continue
-        thick = rim.thick_part(hole[inside], pixel)
+        inside, thick = part
         distances = np.stack([_distance(other, inside) for other in alignments])
         own = thick & (distances.argmin(axis=0) == number) & (distances[number] <= WHOLE_SIDE / 2)
         if own.any():
@@ -174,14 +179,6 @@ def _notes(hole, left_over, areas, any_face) -> list[str]:
     return notes
 
 
-def _thick(hole, width):
-    """`rim.thick_part` of a `hole` of any size, in memory that does not grow with it."""
-    thick = np.zeros_like(hole)
-    for tile, wide in classical.tiles(hole, margin=2 * int(width) + 4):
-        thick[tile] = rim.thick_part(hole[wide], width)[classical.within(tile, wide)]
-    return thick
-
-
 def _finish(pixels, hole):
     """Lays the photo's grain over all of its `hole`, and puts that on the photo's tone, if it has one, in place."""
     step = int(np.ceil(np.sqrt(hole.size / SAMPLE)))
@@ -214,7 +211,7 @@ def restore_in_place(pixels, hole, restorer, faces, other_half=True, references=
     classical.fill(pixels, hole)
     size = restorer.config.size
     widths = [alignment.footprint(Frame(), size) for alignment in alignments]
-    left_over = _thick(hole, min(widths, default=min(hole.shape) / WHOLE_SIDE))
+    left_over = classical.thick_part(hole, min(widths, default=min(hole.shape) / WHOLE_SIDE))
     thick, areas, details = left_over.sum(), [], []
     for face in faces_of(hole, alignments, restorer.config):
         *_, (_, drawing) = draw(pixels, face, restorer)
