@@ -202,6 +202,15 @@ def test_faces_to_show_are_the_same_each_time_and_train_nothing(wheel, face_file
     assert not {face.name for face in listing.read(listing.LISTED)} & {f"{number:06d}.jpg" for number in range(1000)}
 
 
+def test_faces_to_show_are_in_no_part_of_what_trains(wheel, tmp_path):
+    faces = prepare("sample", tmp_path)
+    assert celeba.shown_faces(3, root=tmp_path, unseen_by=faces) is None  # they are its test faces
+    others = replace(faces, names={"train": ["001002.jpg"], "validation": [], "test": ["202599.jpg"]})
+    assert len(celeba.shown_faces(3, root=tmp_path, unseen_by=others)) == 3
+    unknown = replace(faces, names={"train": ["me.jpg"], "validation": [], "test": []})
+    assert celeba.shown_faces(3, root=tmp_path, unseen_by=unknown) is None
+
+
 def test_no_faces_to_show_without_the_sample(no_index, tmp_path):
     assert celeba.shown_faces(3, root=tmp_path) is None
 

@@ -125,21 +125,38 @@ def originals(faces: Faces, part: str, data: str = "auto", root: Path | None = N
     return np.stack([pictures[file] for file in files])
 
 
-def shown_faces(count: int = 8, size: int = WHOLE_SIDE, root: Path | None = None) -> np.ndarray | None:
+def shown_faces(count: int = 8, size: int = WHOLE_SIDE, root: Path | None = None, unseen_by: Faces | None = None):
     """Faces for pictures that everybody may see: `count` of the sample's last 99, the same ones each time.
 
-    No training uses them: they are the sample's test faces, and in no list. Persons among them may be in other
-    photographs of CelebA. The whole square of each, uint8 RGB [count, size, size, 3]; None where the sample cannot be
-    had. root: the data folder, as in `prepare`.
+    They are the sample's test faces, and in no list. Persons among them may be in other photographs of CelebA.
+
+    Args:
+        size: the side of what is returned, the whole square of each.
+        root: the data folder, as in `prepare`.
+        unseen_by: faces of which none may be among them.
+
+    Returns:
+        uint8 RGB [count, size, size, 3]; None where the sample cannot be had, `unseen_by` has one of them, or it is
+        not known whether it has, as its names are not CelebA's.
     """
+    seen = _numbers(unseen_by) if unseen_by else set()
+    if None in seen:
+        return None
     try:
         source = sources.sample(Path(root or data_folder()))
     except UserError:
         return None
     test = partition.plan(source, None).files["test"]
     chosen = [test[place] for place in np.linspace(0, len(test) - 1, count).astype(int)]
+    if not seen.isdisjoint(map(partition.celeba_number, chosen)):
+        return None
     squares = {name: centre_square(decode(encoded), size) for name, encoded in source.read(chosen)}
     return np.stack([squares[name] for name in chosen])
+
+
+def _numbers(faces: Faces) -> set[int | None]:
+    """CelebA's numbers of all `faces`; None among them where a file has another name."""
+    return {partition.celeba_number(name) for names in faces.names.values() for name in names}
 
 
 def write_list(path: Path, data: str, config: Config = PAPER, root: Path | None = None) -> None:

@@ -7,7 +7,7 @@ import tensorflow as tf
 from PIL import Image
 
 from faceinpaint import figures, pipeline
-from faceinpaint.celeba import Faces
+from faceinpaint.celeba import Faces, shown_faces
 from faceinpaint.config import Config
 from faceinpaint.system.files import replacing, write_image
 
@@ -15,11 +15,17 @@ FAMILIES = ("centre", "half", "eyes", "nose", "mouth", "boxes", "strokes_20_40",
 
 
 def examples(faces: Faces, config: Config) -> list[tf.Tensor]:
-    """image, mask and filled_image of the faces in every grid: validation faces, one for each of `FAMILIES`."""
+    """image, mask and filled_image of the faces in every grid: one for each of `FAMILIES`.
+
+    Where `faces` are CelebA's they are of the sample, whose pictures may be shown, and in no part of `faces`. Else they
+    are validation faces.
+    """
+    shown = shown_faces(len(FAMILIES), unseen_by=faces)
+    if shown is None:
+        shown = faces.validation[: len(FAMILIES)]
     rows = [
-        pipeline.fixed_examples(faces.validation[i : i + 1], config, family, first=i)
-        for i, family in enumerate(FAMILIES)
-        if i < len(faces.validation)
+        pipeline.fixed_examples(shown[i : i + 1], config, family, first=i)
+        for i, family in enumerate(FAMILIES[: len(shown)])
     ]
     return [tf.concat(parts, axis=0) for parts in zip(*rows, strict=True)]
 
