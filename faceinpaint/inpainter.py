@@ -105,15 +105,14 @@ class Inpainter(keras.Model):
         image, mask, filled_image = batch
         weight = self.config.reconstruction_weight
         with tf.GradientTape(persistent=True) as tape:
-            generated = self.generator(tf.concat([filled_image, mask], axis=-1), training=True)
-            restored = composite(image, generated, mask)
+            stages = [composite(image, generated, mask) for generated in self.stages(filled_image, mask)]
+            restored = stages[-1]
             real_logits, fake_logits = self.judged(image, restored, mask)
             discriminator_loss = losses.discriminator_loss(real_logits, fake_logits)
             adversarial_loss = losses.adversarial_loss(fake_logits)  # [B]
-            error = losses.hole_error(image, restored, mask)  # [B]
-            reconstruction_loss = losses.reconstruction_loss(error)
+            reconstruction_loss = self.reconstruction_loss(image, stages, mask)
             # Without the reconstruction term the generator is to know nothing of the error.
-            balance = losses.balance(error, mask) if weight else 1.0
+            balance = losses.balance(losses.hole_error(image, restored, mask), mask) if weight else 1.0
             adversarial_term = self.config.adversarial_weight * tf.reduce_mean(balance * adversarial_loss)
             generator_loss = weight * reconstruction_loss + adversarial_term
         self.descend(self.generator_optimizer, tape, generator_loss, self.generator)
@@ -127,6 +126,15 @@ class Inpainter(keras.Model):
             real_accuracy=tf.cast(real_logits > 0, tf.float32),
             fake_accuracy=tf.cast(fake_logits < 0, tf.float32),
         )
+
+    def stages(self, filled_image, mask):
+        """What the generator draws in training, [B, H, W, 3]: of one that works in stages each one's, the result last."""
+        return [self.generator(tf.concat([filled_image, mask], axis=-1), training=True)]
+
+    def reconstruction_loss(self, image, stages, mask):
+        """How far the holes are from the truth: the mean of `losses.reconstruction_loss` over what all `stages` restore
+        (Yu et al. 2019, "Free-form image inpainting with gated convolution", section 3.4)."""
+        return tf.reduce_mean([losses.reconstruction_loss(losses.hole_error(image, x, mask)) for x in stages])
 
     def judged(self, image, restored, mask):
         """The discriminator's logits of `image` and of `restored`, each [B, 1], in one pass: faster than two."""

@@ -4,9 +4,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from faceinpaint import losses
 from faceinpaint.config import Config
-from faceinpaint.inpainter import Inpainter, composite
+from faceinpaint.inpainter import Inpainter
 
 
 def _gated_conv(x, channels, name, dtype, strides=1):
@@ -56,31 +55,7 @@ class CoarseToFine(Inpainter):
     def __init__(self, config: Config):
         super().__init__(config)
         coarse = self.generator.get_layer("coarse_image").output
-        self.stages = keras.Model(self.generator.input, [coarse, self.generator.output])
+        self.both_stages = keras.Model(self.generator.input, [coarse, self.generator.output])
 
-    def train_step(self, batch):
-        """As `Inpainter.train_step`; reconstruction_loss is the mean of both stages' (Yu et al. 2019, section 3.4)."""
-        image, mask, filled_image = batch
-        weight = self.config.reconstruction_weight
-        with tf.GradientTape(persistent=True) as tape:
-            stages = self.stages(tf.concat([filled_image, mask], axis=-1), training=True)
-            coarse, restored = (composite(image, stage, mask) for stage in stages)
-            real_logits, fake_logits = self.judged(image, restored, mask)
-            discriminator_loss = losses.discriminator_loss(real_logits, fake_logits)
-            adversarial_loss = losses.adversarial_loss(fake_logits)
-            coarse_error, error = (losses.hole_error(image, stage, mask) for stage in (coarse, restored))
-            reconstruction_loss = losses.reconstruction_loss(tf.concat([coarse_error, error], axis=0))
-            balance = losses.balance(error, mask) if weight else 1.0
-            adversarial_term = self.config.adversarial_weight * tf.reduce_mean(balance * adversarial_loss)
-            generator_loss = weight * reconstruction_loss + adversarial_term
-        self.descend(self.generator_optimizer, tape, generator_loss, self.generator)
-        self.descend(self.discriminator_optimizer, tape, discriminator_loss, self.discriminator)
-        self.average_generator()
-        return self.tracked(
-            generator_loss=generator_loss,
-            discriminator_loss=discriminator_loss,
-            reconstruction_loss=reconstruction_loss,
-            adversarial_loss=adversarial_loss,
-            real_accuracy=tf.cast(real_logits > 0, tf.float32),
-            fake_accuracy=tf.cast(fake_logits < 0, tf.float32),
-        )
+    def stages(self, filled_image, mask):
+        return self.both_stages(tf.concat([filled_image, mask], axis=-1), training=True)
