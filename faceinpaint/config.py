@@ -38,6 +38,7 @@ class Config:
     colour: float = 0.0  # brightness and contrast change by up to this fraction
 
     # Damage and fill.
+    mix: str = "training"  # of the holes that training draws; see masks.MIXES
     fill: str = "surround"  # the paper's "known values" instead of noise; see fills.FILLS
 
     # Networks. Widths are channels at each scale, from half of `size` down; every further scale halves the side.
@@ -79,6 +80,9 @@ PRESETS: dict[str, dict] = {
     "constant_fill": {"fill": "constant"},
     "coarse_to_fine": {"system": "coarse_to_fine"},
     "rotated": {"rotation": 45.0},
+    "perceptual": {"system": "perceptual"},
+    # A further octave for trained weights, --start: finer pictures, and the thin holes that show them.
+    "octave": {"system": "octave", "size": 128, "mix": "thin", "epochs": 15, "generator_rate": 2e-4},
     "smoke": {
         "train_images": 48,
         "validation_images": 8,

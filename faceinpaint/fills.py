@@ -52,4 +52,12 @@ def constant(image, mask, seed=None):
     return image * (1.0 - mask)
 
 
+def finer(image, mask, restored):
+    """The paper's idea once more, an octave up: known values of the coarser picture.
+
+    restored: `image` at half its side, repaired, [B, H / 2, W / 2, C]. It is enlarged by linear interpolation.
+    """
+    return image * (1.0 - mask) + tf.image.resize(restored, image.shape[1:3]) * mask
+
+
 FILLS = {"surround": surround, "mean": mean, "noise": noise, "constant": constant}

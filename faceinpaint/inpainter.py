@@ -32,6 +32,16 @@ def _finite(values):
     return tf.boolean_mask(values, tf.math.is_finite(values))
 
 
+def self_ensembled(generator, inputs):
+    """The mean of what `generator` makes of `inputs` [B, H, W, C] and of their mirror images.
+
+    What both agree on stays, what each invented for itself is halved (Timofte et al. 2016, "Seven ways to improve
+    example-based single image super resolution", section 3.5).
+    """
+    straight, mirrored = tf.split(generator(tf.concat([inputs, tf.reverse(inputs, [2])], axis=0)), 2)
+    return (straight + tf.reverse(mirrored, [2])) / 2.0
+
+
 class Inpainter(keras.Model):
     """Generator and discriminator, trained against each other by `fit`, and `restore` for everybody else.
 
@@ -70,6 +80,16 @@ class Inpainter(keras.Model):
     def _maybe_symbolic_build(self, **_):
         """Nothing is left to build. Keras would try it on a batch, and fail where there are several workers."""
 
+    @classmethod
+    def start_of(cls, config):
+        """Of which config the generator must be with which a run of `config` may begin."""
+        return config
+
+    def start_from(self, trained):
+        """Takes over the averaged generator of the `trained` inpainter."""
+        for network in (self.generator, self.averaged_generator):
+            network.set_weights(trained.averaged_generator.get_weights())
+
     @property
     def state_variables(self):
         """Everything that training changes, in a fixed order: three networks and both optimizers."""
@@ -89,16 +109,10 @@ class Inpainter(keras.Model):
     def generate(self, filled_image, mask, self_ensemble=True):
         """The averaged generator's raw output [B, H, W, 3], known pixels included.
 
-        self_ensemble: the mean of what it makes of a picture and of its mirror image. What both agree on stays, what
-        each invented for itself is halved (Timofte et al. 2016, "Seven ways to improve example-based single image super
-        resolution", section 3.5).
+        self_ensemble: see `self_ensembled`.
         """
         inputs = tf.concat([filled_image, mask], axis=-1)
-        if not self_ensemble:
-            return self.averaged_generator(inputs)
-        both = self.averaged_generator(tf.concat([inputs, tf.reverse(inputs, [2])], axis=0))
-        straight, mirrored = tf.split(both, 2)
-        return (straight + tf.reverse(mirrored, [2])) / 2.0
+        return self_ensembled(self.averaged_generator, inputs) if self_ensemble else self.averaged_generator(inputs)
 
     def train_step(self, batch):
         """One step of both networks on (image, mask, filled_image): Goodfellow et al. 2014, algorithm 1."""
@@ -128,7 +142,7 @@ class Inpainter(keras.Model):
         )
 
     def stages(self, filled_image, mask):
-        """What the generator draws in training, [B, H, W, 3]: of one that works in stages each one's, the result last."""
+        """What the generator draws in training, [B, H, W, 3] each: one picture, or one for each stage, in order."""
         return [self.generator(tf.concat([filled_image, mask], axis=-1), training=True)]
 
     def reconstruction_loss(self, image, stages, mask):

@@ -226,21 +226,29 @@ TRAINING_MIX = [
     (0.02, scratches),
 ]
 
+# Thin holes are what a finer picture is for: half of these are strokes and scratches, the rest are as above.
+THIN_MIX = [
+    *((share / 2, family) for share, family in TRAINING_MIX),
+    (0.25, partial(strokes, area=(0.03, 0.4))),
+    (0.25, partial(scratches, radius=(0.25, 1.5))),
+]
+MIXES = {"training": TRAINING_MIX, "thin": THIN_MIX}
 
-def training_mix(frames, size, seed):
-    """A fresh hole for each picture, families in the proportions of `TRAINING_MIX`.
+
+def mixed(mix, frames, size, seed):
+    """A fresh hole for each picture, families in the proportions of `mix`, one of `MIXES`.
 
     Systematic sampling (one random offset for the batch, then equal steps through the cumulated shares) keeps each
     batch as close to the shares as its size allows. Pictures come shuffled, so the families may come in order.
     """
-    offset_seed, *family_seeds = _seeds(seed, 1 + len(TRAINING_MIX))
-    shares = tf.constant([share for share, _ in TRAINING_MIX])
+    offset_seed, *family_seeds = _seeds(seed, 1 + len(mix))
+    shares = tf.constant([share for share, _ in mix])
     batch = tf.cast(tf.shape(frames)[0], tf.float32)
     upper = tf.floor(tf.cumsum(shares) / tf.reduce_sum(shares) * batch + _uniform(offset_seed, []))
     upper = tf.concat([upper[:-1], [batch]], axis=0)  # rounding must not lose the last picture
     counts = tf.cast(upper - tf.concat([[0.0], upper[:-1]], axis=0), tf.int32)
-    groups = tf.split(frames, counts, num=len(TRAINING_MIX))
-    mask = [draw(group, size, seed) for (_, draw), group, seed in zip(TRAINING_MIX, groups, family_seeds, strict=True)]
+    groups = tf.split(frames, counts, num=len(mix))
+    mask = [draw(group, size, seed) for (_, draw), group, seed in zip(mix, groups, family_seeds, strict=True)]
     return tf.ensure_shape(tf.concat(mask, axis=0), [None, size, size, 1])
 
 

@@ -12,7 +12,7 @@ def _conv(channels, kernel=3, strides=1, **options):
     )
 
 
-def build_unet(config: Config, dtype="float32") -> keras.Model:
+def build_unet(config: Config, dtype="float32", any_side=False, name="unet") -> keras.Model:
     """The generator: a U-Net (Ronneberger et al. 2015).
 
     Input: filled_image [B, size, size, 3] in [-1, 1] and mask [B, size, size, 1], concatenated to 4 channels.
@@ -22,9 +22,12 @@ def build_unet(config: Config, dtype="float32") -> keras.Model:
     4x4 pixels in, and a transposed one gives them back. Between the scales, squares of 2x2 pixels become channels and
     channels squares (Shi et al. 2016, eq. 4), which leaves matrix products and 3x3 convolutions to compute. Skips are
     added, not concatenated, which halves the decoder. There are no normalisation layers.
+
+    any_side: leaves the sides open, any multiple of the deepest scale's pixel.
     """
     first, *widths = config.generator_widths
-    inputs = keras.Input((config.size, config.size, 4), name="filled_image_and_mask")
+    side = None if any_side else config.size
+    inputs = keras.Input((side, side, 4), name="filled_image_and_mask")
     x = _conv(first, kernel=4, strides=2, dtype=dtype, name="encode0")(inputs)  # [B, size / 2, size / 2, first]
     skips = []
     for scale, width in enumerate(widths, start=1):
@@ -41,7 +44,7 @@ def build_unet(config: Config, dtype="float32") -> keras.Model:
         x = _conv(skip.shape[-1], dtype=dtype, name=f"decode{scale}")(x)
     x = layers.Conv2DTranspose(3, 4, 2, padding="same", dtype=dtype, name="up")(x)  # [B, size, size, 3]
     generated = layers.Activation("tanh", dtype="float32", name="generated")(x)
-    return keras.Model(inputs, generated, name="unet")
+    return keras.Model(inputs, generated, name=name)
 
 
 def build_discriminator(config: Config, dtype="float32") -> keras.Model:

@@ -119,7 +119,7 @@ def training_example(images, config: Config, seed):
     """Prepared `images` uint8 [B, S, S, 3] → (image, mask, filled_image) of `config.size`, all drawn from `seed`."""
     _, _, mask_seed, fill_seed, _, _ = _seeds(seed)
     image, frames = framed_example(images, config, seed)
-    mask = masks.training_mix(frames, config.size, mask_seed)
+    mask = masks.mixed(masks.MIXES[config.mix], frames, config.size, mask_seed)
     return image, mask, FILLS[config.fill](image, mask, fill_seed)
 
 

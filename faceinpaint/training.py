@@ -25,7 +25,7 @@ from faceinpaint.inpainter import Inpainter
 from faceinpaint.lite import export
 from faceinpaint.runs import EXPORTED, Record, callbacks, checkpoint, environment, folder, grids
 from faceinpaint.system import devices, signals
-from faceinpaint.variations import build, load
+from faceinpaint.variations import build, check_start, load
 
 
 @dataclass
@@ -65,6 +65,7 @@ def begin(config: Config, faces: Faces, run_dir: Path, strategy=None, start: str
     with strategy.scope():  # the environment tells of it
         now = environment.of(faces)
     record, values = folder.find(run_dir, config, now, start)
+    check_start(config, record.environment.get("start"))
     folder.check_same(run_dir, record, config, now, start)
     folder.cut_back(run_dir, len(record.history))
     folder.write_record(run_dir, record)
@@ -80,8 +81,7 @@ def resume(run: Run, inpainter: Inpainter):
     if run.values:
         checkpoint.assign(inpainter.state_variables, run.values)
     elif start:
-        for network in (inpainter.generator, inpainter.averaged_generator):
-            checkpoint.assign(network.weights, load(start).averaged_generator.get_weights())
+        inpainter.start_from(load(start))
     devices.align(run.strategy, inpainter.state_variables)
 
 

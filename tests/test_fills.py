@@ -17,7 +17,7 @@ def picture(batch=4, size=64, seed=0):
 @pytest.mark.parametrize("size", [48, 64, 96])
 def test_known_pixels_are_exact_and_the_hole_is_ignored(name, size):
     image = picture(size=size)
-    mask = masks.training_mix(pipeline.centred_frames(4), size, SEED).numpy()
+    mask = masks.mixed(masks.TRAINING_MIX, pipeline.centred_frames(4), size, SEED).numpy()
     filled = np.asarray(fills.FILLS[name](image, mask, SEED))
     assert np.array_equal(
         filled[np.broadcast_to(mask == 0, filled.shape)], image[np.broadcast_to(mask == 0, image.shape)]
@@ -30,7 +30,7 @@ def test_known_pixels_are_exact_and_the_hole_is_ignored(name, size):
 @pytest.mark.parametrize("name", ["surround", "mean"])
 def test_a_flat_colour_is_continued_whatever_the_hole(name):
     image = np.full((6, 64, 64, 3), [0.5, -0.25, 0.125], np.float32)
-    mask = masks.training_mix(pipeline.centred_frames(6), 64, SEED).numpy()
+    mask = masks.mixed(masks.TRAINING_MIX, pipeline.centred_frames(6), 64, SEED).numpy()
     assert np.allclose(np.asarray(fills.FILLS[name](image, mask)), image, atol=1e-5)
 
 
@@ -98,7 +98,7 @@ def test_noise_follows_the_seed_and_has_its_spread():
 
 def test_pictures_of_a_batch_do_not_mix():
     image = picture(3)
-    mask = masks.training_mix(pipeline.centred_frames(3), 64, SEED).numpy()
+    mask = masks.mixed(masks.TRAINING_MIX, pipeline.centred_frames(3), 64, SEED).numpy()
     together = fills.surround(image, mask).numpy()
     alone = np.concatenate([fills.surround(image[i : i + 1], mask[i : i + 1]).numpy() for i in range(3)])
     assert np.allclose(together, alone, atol=1e-6)

@@ -12,7 +12,7 @@ from faceinpaint.config import UserError
 from faceinpaint.runs import folder as restoring
 
 FILLS = [{"fill": fill} for fill in ("surround", "mean", "noise", "constant")]
-CASES = [*FILLS, {"system": "coarse_to_fine"}, {"size": 48}]
+CASES = [*FILLS, {"system": "coarse_to_fine"}, {"system": "octave"}, {"size": 48}]
 
 
 def examples(size, seed=0):

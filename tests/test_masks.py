@@ -117,7 +117,7 @@ def test_distance_to_a_segment_by_hand():
 def test_training_mix_keeps_the_shares_and_uses_every_family():
     shares = np.array([share for share, _ in masks.TRAINING_MIX])
     assert shares.sum() == pytest.approx(1.0)
-    mask = masks.training_mix(pipeline.centred_frames(200), 64, SEED).numpy()
+    mask = masks.mixed(masks.TRAINING_MIX, pipeline.centred_frames(200), 64, SEED).numpy()
     assert mask.shape == (200, 64, 64, 1)
     assert (mask.sum(axis=(1, 2, 3)) > 0).all()
     centre = draw("centre")[0]
@@ -127,7 +127,9 @@ def test_training_mix_keeps_the_shares_and_uses_every_family():
 @pytest.mark.parametrize("batch", [1, 3, 8])
 def test_training_mix_serves_small_batches_and_covers_all_families_in_time(batch):
     seeds = tf.random.experimental.stateless_split(SEED, 40)
-    drawn = np.concatenate([masks.training_mix(pipeline.centred_frames(batch), 32, s).numpy() for s in seeds])
+    drawn = np.concatenate(
+        [masks.mixed(masks.TRAINING_MIX, pipeline.centred_frames(batch), 32, s).numpy() for s in seeds]
+    )
     assert drawn.shape == (40 * batch, 32, 32, 1)
     assert (drawn.sum(axis=(1, 2, 3)) > 0).mean() > 0.97
     assert areas(drawn).max() > 0.45

@@ -117,17 +117,13 @@ def find(folder: Path, config: Config, environment: dict, start=None) -> tuple[R
         raise UserError(f"{folder}: has a history but no checkpoint; use another --run, or start over with --fresh")
     if (folder / "config.json").is_file():
         return Record(read(folder / "config.json"), read_environment(folder)), None
-    return Record(config, environment | (_checked_start(start, config) if start else {})), None
+    return Record(config, environment | (_told_of(start) if start else {})), None
 
 
-def _checked_start(start: str | Path, config: Config) -> dict:
-    """What an environment says of the run `start`. Refuses one whose generator a run of `config` cannot begin with."""
+def _told_of(start: str | Path) -> dict:
+    """What an environment says of the run `start`. Raises `UserError` when that has no trained generator."""
     remedy = f"train one with: python -m faceinpaint train --run {start}"
     told = record_in(trained_file(start, "generator.keras", remedy).parent)
-    for key in ("system", "size", "generator_widths"):
-        there, asked = getattr(told.config, key), getattr(config, key)
-        if there != asked:
-            raise UserError(f"--start {start}: {key} {there} there, {asked} asked; give another run")
     return {"start": {"folder": str(start), **told.to_dict()}}
 
 

@@ -1,20 +1,22 @@
-"""Which system a config names: the paper's, or one of those that it is compared with.
+"""Which system a config names: the paper's, or another.
 
-What lives here: networks, losses and changed training steps of these other systems, a file for each. What the paper's
-experiment itself needs does not.
+What lives here: networks, losses and changed training steps of the systems that the paper's is compared with, and of
+those that go beyond it, a file for each. What the paper's experiment itself needs does not.
 """
 
 import warnings
 from pathlib import Path
 
-from faceinpaint.config import Config, UserError, read
+from faceinpaint.config import Config, UserError, from_dict, read
 from faceinpaint.inpainter import Inpainter
 from faceinpaint.runs import folder
 from faceinpaint.variations.coarse_to_fine import CoarseToFine
+from faceinpaint.variations.octave import Octave
+from faceinpaint.variations.perceptual import Perceptual
 
-__all__ = ["SYSTEMS", "build", "load"]
+__all__ = ["SYSTEMS", "build", "check_start", "load"]
 
-SYSTEMS = {"paper": Inpainter, "coarse_to_fine": CoarseToFine}
+SYSTEMS = {"paper": Inpainter, "coarse_to_fine": CoarseToFine, "perceptual": Perceptual, "octave": Octave}
 
 
 def build(config: Config) -> Inpainter:
@@ -22,6 +24,28 @@ def build(config: Config) -> Inpainter:
     if config.system not in SYSTEMS:
         raise UserError(f"system '{config.system}': choose one of {', '.join(SYSTEMS)}")
     return SYSTEMS[config.system](config)
+
+
+def check_start(config: Config, start: dict | None):
+    """Refuses to begin a run of `config` with a generator that does not fit.
+
+    start: what the environment of the run says of that from whose generator it begins; None for random weights.
+    """
+    wanted = SYSTEMS[config.system].start_of(config)
+    if start is None:
+        if wanted != config:
+            raise UserError(
+                f"{config.system}: begins with a generator of {wanted.size} pixels; name its run: --start RUN"
+            )
+        return
+    there = from_dict(start["config"])
+    for key, of in {
+        "network": lambda config: SYSTEMS[config.system].build_generator.__name__,
+        "size": lambda config: config.size,
+        "generator_widths": lambda config: config.generator_widths,
+    }.items():
+        if of(there) != of(wanted):
+            raise UserError(f"--start {start['folder']}: {key} {of(there)} there, {of(wanted)} asked; give another run")
 
 
 def load(run: str | Path | None = None) -> Inpainter:

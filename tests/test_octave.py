@@ -1,0 +1,117 @@
+"""The perceptual term, and one octave finer."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from faceinpaint import config, fills, lpips, pipeline, training
+from faceinpaint.config import UserError
+from faceinpaint.inpainter import Inpainter
+from faceinpaint.variations import build, octave, perceptual
+
+SMOKE = config.preset("smoke", precision="float32", size=32)
+FINER = config.preset("smoke", precision="float32", size=64, system="octave", mix="thin")
+
+
+@pytest.fixture(autouse=True)
+def plain_lpips(monkeypatch):
+    """The mean absolute difference instead of LPIPS, whose weights would have to be fetched."""
+    monkeypatch.setattr(lpips, "load", lambda: lambda image, restored: tf.reduce_mean(abs(image - restored), (1, 2, 3)))
+
+
+@pytest.fixture
+def finer():
+    inpainter = build(FINER)
+    inpainter.compile(steps_per_epoch=100)
+    inpainter.start_from(Inpainter(SMOKE))
+    return inpainter
+
+
+def batch(settings, count=8):
+    images = np.random.default_rng(0).integers(0, 256, (count, 4, 4, 3), np.uint8).repeat(32, 1).repeat(32, 2)
+    return pipeline.training_example(tf.constant(images), settings, tf.constant([0, 0]))
+
+
+def values(network):
+    return [weight.copy() for weight in network.get_weights()]
+
+
+def test_perceptual_loss_by_hand():
+    # log(1 + 0 / .001) = 0, log(1 + .001 (e - 1) / .001) = 1
+    assert float(perceptual.perceptual_loss(tf.constant([0.0, 0.001 * (np.e - 1)]))) == pytest.approx(0.5)
+
+
+def test_the_perceptual_term_is_part_of_the_reconstruction_loss():
+    plain, other = Inpainter(SMOKE), build(config.preset("smoke", precision="float32", size=32, system="perceptual"))
+    other.compile(steps_per_epoch=100)
+    image, mask, filled = batch(SMOKE)
+    term = perceptual.perceptual_loss(tf.reduce_mean(abs(image - filled), (1, 2, 3)))
+    error = float(plain.reconstruction_loss(image, [filled], mask))
+    assert float(other.reconstruction_loss(image, [filled], mask)) == pytest.approx(error + 0.25 * float(term))
+
+
+def test_the_finer_fill_keeps_what_is_known_and_enlarges_the_rest():
+    image = tf.random.stateless_uniform([1, 4, 4, 3], [0, 0])
+    restored = tf.constant([[0.0, 1.0], [0.0, 1.0]])[None, ..., None] * tf.ones([1, 2, 2, 3])
+    mask = tf.constant([1.0, 0, 0, 1])[None, :, None, None] * tf.ones([1, 4, 4, 1])
+    filled = fills.finer(image, mask, restored).numpy()
+    np.testing.assert_array_equal(filled[:, 1:3], image[:, 1:3])
+    np.testing.assert_allclose(filled[0, [0, 3], :, 0], [[0, 0.25, 0.75, 1]] * 2)  # by hand, linear between centres
+
+
+def test_patches_hold_the_hole_at_the_same_place():
+    rows, columns = tf.meshgrid(tf.range(16.0), tf.range(16.0), indexing="ij")
+    place = tf.tile(tf.stack([rows, columns], -1)[None], [40, 1, 1, 1])
+    mask = tf.cast((rows == 3) & (columns == 14), tf.float32)[None, ..., None] * tf.ones([40, 1, 1, 1])
+    cut_place, cut_mask = octave.patches([place, mask], mask, 8, tf.constant([0, 1]))
+    assert cut_place.shape == (40, 8, 8, 2)
+    for place, mask in zip(cut_place.numpy(), cut_mask.numpy(), strict=True):
+        assert place[mask[..., 0] > 0].tolist() == [[3, 14]]
+    corners = {tuple(place[0, 0]) for place in cut_place.numpy()}
+    assert {corner[0] for corner in corners} == {0, 1, 2, 3}
+    assert {corner[1] for corner in corners} == {7, 8}
+
+
+def test_a_step_teaches_the_fine_network_and_leaves_the_coarse_one(finer):
+    before = {name: values(finer.generator.get_layer(name)) for name in ("coarse", "fine")}
+    finer.train_step(batch(FINER))
+    after = {name: values(finer.generator.get_layer(name)) for name in ("coarse", "fine")}
+    assert all(np.array_equal(*pair) for pair in zip(before["coarse"], after["coarse"], strict=True))
+    assert not any(np.array_equal(*pair) for pair in zip(before["fine"], after["fine"], strict=True))
+    averaged = values(finer.averaged_generator.get_layer("fine"))
+    assert not any(np.array_equal(*pair) for pair in zip(before["fine"], averaged, strict=True))
+
+
+def test_both_networks_begin_as_the_trained_one(finer):
+    start = values(Inpainter(SMOKE).averaged_generator)
+    for network in (finer.generator, finer.averaged_generator):
+        for name in ("coarse", "fine"):
+            pairs = zip(start, values(network.get_layer(name)), strict=True)
+            assert all(np.array_equal(*pair) for pair in pairs)
+
+
+def test_what_is_restored_is_what_the_fine_network_makes_of_the_coarse_picture(finer):
+    image, mask, filled = batch(FINER)
+    restored = finer((image, mask, filled)).numpy()
+    np.testing.assert_array_equal(restored * (1 - mask), image * (1 - mask))
+    finer.averaged_generator.get_layer("coarse").set_weights(
+        [0 * weight for weight in values(finer.averaged_generator.get_layer("coarse"))]
+    )
+    assert not np.array_equal(finer((image, mask, filled)).numpy(), restored)
+
+
+def test_an_octave_begins_with_a_trained_generator_of_half_the_side(face_archive, tmp_path, monkeypatch):
+    monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path))
+    data = str(face_archive)
+    with pytest.raises(UserError, match="octave: begins with a generator of 32 pixels; name its run: --start RUN"):
+        training.train(FINER, data, tmp_path / "alone")
+    small = config.preset("smoke", precision="float32", size=32, epochs=1, train_images=8)
+    training.train(small, data, tmp_path / "small")
+    settings = replace(FINER, epochs=1, train_images=8)
+    history = training.train(settings, data, tmp_path / "finer", start=tmp_path / "small")
+    assert len(history) == 1
+    assert (tmp_path / "finer" / "generator.tflite").is_file()
+    with pytest.raises(UserError, match=r"--start .*finer: network build_octave there, build_unet asked"):
+        training.train(small, data, tmp_path / "back", start=tmp_path / "finer")
