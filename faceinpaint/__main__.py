@@ -26,7 +26,7 @@ def prepare(args):
 
     Example: python -m faceinpaint prepare --data img_align_celeba.zip
     """
-    faceinpaint.prepare(args.data, at_size(preset("paper"), args.size), None, args.split)
+    faceinpaint.prepare(args.data, at_size(preset("paper"), args.size or Config.size), None, args.split)
 
 
 def train(args):
@@ -40,10 +40,11 @@ def train(args):
     """
     asked = {"epochs": args.epochs, "train_images": args.faces}
     config = preset(args.preset, **{name: number for name, number in asked.items() if number is not None})
-    name = args.preset if args.size == config.size else f"{args.preset}_{args.size}"
-    run = args.run or f"runs/{name}"
-    chosen = args.fresh, args.strategy, args.start, args.split
-    faceinpaint.train(at_size(config, args.size), args.data, run, *chosen)
+    if args.size not in (None, config.size):
+        config = at_size(config, args.size)
+        args.preset += f"_{args.size}"
+    run = args.run or f"runs/{args.preset}"
+    faceinpaint.train(config, args.data, run, args.fresh, args.strategy, args.start, args.split)
 
 
 def evaluate(args):
@@ -157,9 +158,8 @@ SPLIT = _option(
 SIZE = _option(
     "--size",
     type=int,
-    default=Config.size,
     metavar="PIXELS",
-    help="side of the network's picture, a multiple of 16: 64, 96, 128, 256 (default: %(default)s)",
+    help=f"side of the network's picture, a multiple of 16: 64, 96, 128, 256 (default: {Config.size})",
 )
 RUN = _option("--run", metavar="FOLDER", help="whose generator (default: the one that comes with faceinpaint)")
 
