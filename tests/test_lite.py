@@ -28,13 +28,14 @@ def examples(size, seed=0):
 
 def raw_difference(inpainter, restorer):
     """The largest difference between both outputs before rounding, images one by one."""
-    from faceinpaint.lite.export import _graph
+    from faceinpaint.lite.export import _fill
 
     images, masks = examples(inpainter.config.size)
-    keras_restore = _graph(inpainter).restore
+    fill = _fill(inpainter.config)
     differences = []
     for image, mask in zip(images, masks[..., None].astype(np.float32), strict=True):
-        expected = keras_restore(image[None].astype(np.float32) / 127.5 - 1, mask[None])["restored"].numpy()[0]
+        given, hole = image[None].astype(np.float32) / 127.5 - 1, mask[None]
+        expected = inpainter([given, hole, fill(given, hole)]).numpy()[0]
         differences.append(np.abs(expected - restorer._restored(image, mask)).max())
     return max(differences)
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from faceinpaint import config, fills, lpips, pipeline, training
+from faceinpaint import config, fills, lite, lpips, pipeline, training
 from faceinpaint.config import UserError
-from faceinpaint.inpainter import Inpainter
+from faceinpaint.inpainter import Inpainter, composite
+from faceinpaint.lite.octave import part_of
 from faceinpaint.variations import build, octave, perceptual
 
 SMOKE = config.preset("smoke", precision="float32", size=32)
@@ -115,3 +116,39 @@ def test_an_octave_begins_with_a_trained_generator_of_half_the_side(face_archive
     assert (tmp_path / "finer" / "generator.tflite").is_file()
     with pytest.raises(UserError, match=r"--start .*finer: network build_octave there, build_unet asked"):
         training.train(small, data, tmp_path / "back", start=tmp_path / "finer")
+
+
+def test_the_fine_network_draws_the_part_where_the_hole_is(finer, tmp_path):
+    from faceinpaint.lite import export
+
+    export.write(finer, tmp_path / "generator.tflite")
+    restorer = lite.LiteInpainter(tmp_path / "generator.tflite", finer.config)
+    image = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    mask = np.zeros((64, 64, 1), np.float32)
+    mask[2:10, 40:52] = 1
+    part = np.s_[0:32, 30:62]
+    assert part_of(mask) == part
+    given, hole = pipeline.to_float(image[None]), mask[None]
+    coarse, fine = finer.unets()
+    filled = finer.finer_fill(coarse, fills.surround(given, hole), hole).numpy()[0]
+    drawn = fine(np.concatenate([filled[part], mask[part]], -1)[None]).numpy()[0]
+    expected = pipeline.to_uint8(composite(given[0].numpy()[part], drawn, mask[part])).numpy()
+    restored = restorer.restore(image, mask)
+    assert np.abs(restored[part].astype(int) - expected).max() <= 1
+    outside = mask[..., 0] == 0
+    np.testing.assert_array_equal(restored[outside], image[outside])
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "part"),
+    [
+        ((0, 1), (63, 64), np.s_[0:32, 32:64]),  # the corners of the picture
+        ((20, 36), (20, 37), np.s_[12:44, 0:64]),  # 16 rows and a margin fit, 17 columns do not
+        ((0, 64), (30, 34), np.s_[0:64, 16:48]),
+        ((0, 0), (0, 0), np.s_[0:32, 0:32]),  # no hole
+    ],
+)
+def test_parts(rows, columns, part):
+    mask = np.zeros((64, 64, 1), np.float32)
+    mask[slice(*rows), slice(*columns)] = 1
+    assert part_of(mask) == part

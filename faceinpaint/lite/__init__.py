@@ -1,6 +1,7 @@
 """The trained generator without TensorFlow: `generator.tflite` of a run directory, run by LiteRT.
 
-Starting it takes a fraction of a second, importing TensorFlow several. `export` writes the file.
+Starting it takes a fraction of a second, importing TensorFlow several. `export` writes the file; that of an octave is
+run by `octave`.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from faceinpaint.config import Config, UserError, read
 from faceinpaint.contract import checked
+from faceinpaint.lite import octave
 from faceinpaint.runs.folder import EXPORTED, trained_file
 from faceinpaint.system.stderr import captured_stderr
 
@@ -22,15 +24,19 @@ class LiteInpainter:
         """Raises ValueError or RuntimeError when `path` is no model that LiteRT can run."""
         self.config, self._alone = config, Lock()  # the interpreter is for one thread at a time
         with captured_stderr():  # LiteRT says which delegate it made
-            self._interpreter = Interpreter(str(path))
-            self._interpreter.allocate_tensors()
-            self._run = self._interpreter.get_signature_runner()
+            interpreter = Interpreter(str(path))
+            interpreter.allocate_tensors()
+            names = interpreter.get_signature_list()
+            self._functions = {name: interpreter.get_signature_runner(name) for name in names}
 
     def _restored(self, image, mask):
         """image uint8 [size, size, 3] and mask float32 [size, size, 1] → restored, float32 in [-1, 1]."""
         image = image.astype(np.float32) / np.float32(127.5) - np.float32(1)
         with self._alone:
-            return self._run(image=image[None], mask=mask[None])["restored"][0]
+            if self.config.system == "octave":
+                return octave.restored(self._functions, image, mask)
+            (run,) = self._functions.values()
+            return run(image=image[None], mask=mask[None])["restored"][0]
 
     def restore(self, images, masks):
         """Repairs damaged images, one after the other: on a processor a batch is no faster.

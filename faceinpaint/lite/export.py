@@ -1,5 +1,6 @@
 """Exports a trained generator to LiteRT: one file, `generator.tflite`, that `lite` runs without TensorFlow."""
 
+import itertools
 import json
 import logging
 import tempfile
@@ -17,6 +18,7 @@ from faceinpaint.runs.folder import EXPORTED, WEIGHTS, record_in
 from faceinpaint.system.files import replacing, write_bytes, write_text
 from faceinpaint.system.stderr import captured_stderr
 from faceinpaint.variations import load
+from faceinpaint.variations.octave import Octave
 
 
 def _fill(config: Config):
@@ -29,25 +31,32 @@ def _fill(config: Config):
     return lambda image, mask: composite(image, drawn, mask)
 
 
-def _graph(inpainter: Inpainter) -> tf.Module:
+def _function(name: str, result: str, compute, height: int, width: int):
+    """`compute(image, mask)` as a graph called `name`, of images [1, height, width, 3], its `result` by that name."""
+
+    def run(image, mask):
+        return {result: compute(image, mask)}
+
+    run.__name__ = name  # by which LiteRT knows it
+    specs = {"image": 3, "mask": 1}.items()
+    return tf.function(run, [tf.TensorSpec([1, height, width, depth], tf.float32, part) for part, depth in specs])
+
+
+def _functions(inpainter: Inpainter) -> list:
     """What `Inpainter.restore` does with one image between its two roundings: fill, generate, composite.
 
-    With the fill `noise`, each image gets the noise that `restore` gives to the first image of a batch.
+    With the fill `noise`, each image gets the noise that `restore` gives to the first image of a batch. Of an octave
+    the coarse half by itself, and the fine one for each size of part that `lite.octave` has it draw.
     """
-    config, fill = inpainter.config, _fill(inpainter.config)
-    signature = [
-        tf.TensorSpec([1, config.size, config.size, channels], tf.float32, name=name)
-        for name, channels in (("image", 3), ("mask", 1))
+    size, fill = inpainter.config.size, _fill(inpainter.config)
+    if not isinstance(inpainter, Octave):
+        return [_function("restore", "restored", lambda x, mask: inpainter([x, mask, fill(x, mask)]), size, size)]
+    coarse, fine = inpainter.unets()
+    parts = itertools.product((size // 2, size), repeat=2)
+    return [
+        _function("coarse", "filled", lambda x, mask: inpainter.finer_fill(coarse, fill(x, mask), mask), size, size),
+        *(_function(f"fine_{h}_{w}", "generated", lambda *x: fine(tf.concat(x, axis=-1)), h, w) for h, w in parts),
     ]
-
-    @tf.function(input_signature=signature)
-    def restore(image, mask):
-        return {"restored": inpainter([image, mask, fill(image, mask)])}
-
-    module = tf.Module()
-    module.restore = restore
-    module.weights = [variable.value for variable in inpainter.averaged_generator.variables]  # else not in the file
-    return module
 
 
 def fits_half(inpainter: Inpainter) -> bool:
@@ -74,10 +83,13 @@ def _without_logs():
 
 def convert(inpainter: Inpainter) -> bytes:
     """The LiteRT model: image [1, size, size, 3] in [-1, 1] and mask [1, size, size, 1], 1 = hole → restored, before
-    rounding. It computes in float32, and stores weights as float16 where that loses nothing."""
-    module = _graph(inpainter)
+    rounding; of an octave in two steps. It computes in float32, and stores weights as float16 where that loses nothing.
+    """
+    functions = [function.get_concrete_function() for function in _functions(inpainter)]
+    module = tf.Module()
+    module.weights = [variable.value for variable in inpainter.averaged_generator.variables]  # else not in the file
     with captured_stderr(), _without_logs():
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([module.restore.get_concrete_function()], module)
+        converter = tf.lite.TFLiteConverter.from_concrete_functions(functions, module)
         if fits_half(inpainter):
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = [tf.float16]

@@ -11,6 +11,8 @@ from faceinpaint.config import Config
 from faceinpaint.inpainter import composite, self_ensembled
 from faceinpaint.variations.perceptual import Perceptual
 
+UNETS = ("coarse", "fine")
+
 
 def halved(config: Config) -> Config:
     """The paper's system for pictures of half the side: those that the coarse U-Net repairs, and the patches that teach
@@ -24,9 +26,9 @@ def build_octave(config: Config, dtype="float32") -> keras.Model:
     `coarse` is trained already and stays as it is, for pictures of half of `config.size`. `fine` is for pictures, and
     patches, of any side.
     """
-    coarse = networks.build_unet(halved(config), dtype, name="coarse")
+    coarse = networks.build_unet(halved(config), dtype, name=UNETS[0])
     coarse.trainable = False
-    fine = networks.build_unet(config, dtype, any_side=True, name="fine")
+    fine = networks.build_unet(config, dtype, any_side=True, name=UNETS[1])
     inputs = [keras.Input(unet.input.shape[1:]) for unet in (coarse, fine)]
     return keras.Model(inputs, [coarse(inputs[0]), fine(inputs[1])], name="octave")
 
@@ -71,8 +73,12 @@ class Octave(Perceptual):
     def start_from(self, trained):
         weights = trained.averaged_generator.get_weights()
         for network in (self.generator, self.averaged_generator):
-            for unet in ("coarse", "fine"):
-                network.get_layer(unet).set_weights(weights)
+            for name in UNETS:
+                network.get_layer(name).set_weights(weights)
+
+    def unets(self):
+        """The coarse and the fine one of the averaged generator."""
+        return [self.averaged_generator.get_layer(name) for name in UNETS]
 
     def finer_fill(self, coarse, filled_image, mask):
         """The picture [B, H, W, 3] whose hole holds what `coarse` makes of it at half its side.
@@ -85,7 +91,7 @@ class Octave(Perceptual):
 
     def generate(self, filled_image, mask, self_ensemble=True):
         """As `Inpainter.generate`; the coarse picture is always the mean of both, the fine one is drawn once."""
-        coarse, fine = (self.averaged_generator.get_layer(unet) for unet in ("coarse", "fine"))
+        coarse, fine = self.unets()
         finer = self.finer_fill(coarse, filled_image, mask)
         return fine(tf.concat([finer, mask], axis=-1))
 
