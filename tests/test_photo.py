@@ -1,17 +1,15 @@
 """Faces of a photograph: alignment, framing, resampling, pasting; and, with real faces, how good it is."""
 
 import os
-import zipfile
-from pathlib import Path
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
-from faceinpaint import baselines, lite
+from faceinpaint import baselines, celeba, lite
 from faceinpaint.config import Config
 from faceinpaint.photo import detect
-from faceinpaint.photo import restore as photo
 from faceinpaint.photo.alignment import LANDMARKS, Alignment, Frame, centred_face, enlarged, outside, resampled
 from faceinpaint.photo.restore import framing_of, restore_photo
 from faceinpaint.runs import folder as restoring
@@ -525,24 +523,13 @@ def test_tiles_of_a_large_hole_are_one(monkeypatch):
 # With real faces and trained weights.
 
 
-def _celeba_test_faces(archive, count):
-    """Centre squares [count, 178, 178, 3] of the first images of CelebA's official test part in `archive`."""
-    with zipfile.ZipFile(archive) as file:
-        names = [name for name in sorted(file.namelist()) if Path(name).stem.isdigit()]
-        names = [name for name in names if int(Path(name).stem) > 182_637][:count]
-        encoded = [np.frombuffer(file.read(name), np.uint8) for name in names]
-    return np.stack([cv2.imdecode(image, cv2.IMREAD_COLOR_RGB)[20:198] for image in encoded])
-
-
 @pytest.fixture(scope="module")
-def real_faces():
-    if archive := os.environ.get("FACEINPAINT_CELEBA"):
-        return _celeba_test_faces(archive, 200)
-    for path in (Path(photo.__file__).parent.parent / "data/cache").glob("sample-*/test.npy"):
-        faces = np.load(path)
-        if faces.shape[1] >= 128:
-            return faces
-    pytest.skip("no real faces: prepare the sample, or set FACEINPAINT_CELEBA")
+def real_faces(tmp_path_factory):
+    """Centre squares [200, 178, 178, 3] of CelebA's validation faces, on which choices are made."""
+    if "FACEINPAINT_CELEBA" not in os.environ:
+        pytest.skip("FACEINPAINT_CELEBA names no img_align_celeba.zip")
+    few = replace(Config(), train_images=64, validation_images=200, test_images=1)
+    return celeba.prepare(os.environ["FACEINPAINT_CELEBA"], few, tmp_path_factory.mktemp("data")).validation
 
 
 @pytest.fixture(scope="module")
