@@ -19,7 +19,7 @@ from faceinpaint.bench import browser
 from faceinpaint.paint import files, preview, server, session
 from faceinpaint.paint.painting import Painting, box_of
 from faceinpaint.paint.widget import Canvas
-from faceinpaint.photo.restore import restore_photo
+from faceinpaint.photo.repair import restore_photo
 
 EYES = [(80, 90), (120, 90)]
 NAMED = ["--eyes", "80,90,120,90"]

@@ -8,7 +8,7 @@ from PIL import Image, PngImagePlugin
 
 from faceinpaint.paint.painting import Painting
 from faceinpaint.photo.read import Picture, read_mask
-from faceinpaint.photo.restore import restore_photo
+from faceinpaint.photo.repair import restore_photo
 from faceinpaint.photo.write import write
 from faceinpaint.system.files import explained, replacing
 
@@ -27,7 +27,7 @@ def _eyes_in(mask_path: Path) -> list:
 @dataclass
 class Work:
     """A photo, the result at `out`, its mask and eyes in `mask_path`, a PNG beside it. restorer, options: as
-    `photo.restore_photo` takes them."""
+    `restore_photo` takes them."""
 
     photo: Picture
     out: Path

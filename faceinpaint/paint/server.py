@@ -57,7 +57,7 @@ async def _serve(work: Work, sockets):
 def paint(photo: Path, out: Path | None = None, mask: Path | None = None, run=None, eyes=None, port=0, **options):
     """The command `paint`. Raises `UserError` for what the user can mend; what is painted is saved however it ends.
 
-    port: 0 for any that is free; options: as `photo.restore_photo` takes them.
+    port: 0 for any that is free; options: as `restore_photo` takes them.
     """
     suffix = photo.suffix if photo.suffix.lower() in FORMATS else ".png"
     out, picture = out or photo.with_name(f"{photo.stem}-restored{suffix}"), read(photo)

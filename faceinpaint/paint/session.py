@@ -26,7 +26,7 @@ class Session:
     """Answers the messages of a page. Two threads restore, so that a stroke never waits for the last one's refinement.
 
     pixels: uint8 or uint16 RGB [H, W, 3].
-    restorer, options: as `photo.restore_photo` takes them.
+    restorer, options: as `restore_photo` takes them.
     send: called with each message for the page, a dict.
     """
 

@@ -18,7 +18,7 @@ from faceinpaint.photo import kinds
 from faceinpaint.photo.alignment import centred_face
 from faceinpaint.photo.read import read, read_mask
 from faceinpaint.photo.reference import Reference
-from faceinpaint.photo.restore import restore_in_place
+from faceinpaint.photo.repair import restore_in_place
 from faceinpaint.photo.spill import widened
 from faceinpaint.photo.upright import upright, with_nose
 from faceinpaint.photo.write import FORMATS, LOSSY, check_holds, kind_of, write

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from faceinpaint.config import WHOLE_SIDE
-from faceinpaint.photo.alignment import Alignment, Frame, enlarged
+from faceinpaint.photo.alignment import WHOLE_FRAME, Alignment, enlarged
 from faceinpaint.photo.light import LUMA
 
 ROWS, COLUMNS = np.indices((WHOLE_SIDE, WHOLE_SIDE))
@@ -66,8 +66,8 @@ def placed(face, rng):
     where = Alignment(turn, (0.5 + 0.5j) * across - turn * (0.5 + 0.5j) * WHOLE_SIDE)
     box = (0, 0, across, across)
     hole = list(HOLES.values())[rng.choice([0, 5, 6])].astype(np.float32)
-    hole = enlarged(np.repeat(hole[..., None], 3, axis=-1), where, Frame(), box)[..., 0] > 0.5
-    return np.rint(np.clip(enlarged(face, where, Frame(), box), 0, 255)).astype(np.uint8), where, hole
+    hole = enlarged(np.repeat(hole[..., None], 3, axis=-1), where, WHOLE_FRAME, box)[..., 0] > 0.5
+    return np.rint(np.clip(enlarged(face, where, WHOLE_FRAME, box), 0, 255)).astype(np.uint8), where, hole
 
 
 def around(hole):

@@ -16,9 +16,9 @@ import numpy as np
 from faceinpaint import lite
 from faceinpaint.config import WHOLE_SIDE, Config, UserError
 from faceinpaint.evaluation import mean_and_interval, per_image, perceptual, unseen_faces
-from faceinpaint.photo.alignment import Frame, centred_face, resampled
+from faceinpaint.photo.alignment import WHOLE_FRAME, centred_face, resampled
 from faceinpaint.photo.reference import Reference
-from faceinpaint.photo.restore import restore_photo
+from faceinpaint.photo.repair import restore_photo
 from faceinpaint.photo.upright import with_nose
 from faceinpaint.studies.damage import HOLES, LEFT_EYE, RIGHT_EYE, around, ellipse, high_frequencies, placed
 from faceinpaint.studies.results import as_json, command, measured_on
@@ -108,8 +108,8 @@ def by_placement(faces, restorer, distance, count) -> dict:
         eyes = np.stack([eyes.real, eyes.imag], axis=-1)
         pictures = (image, *(repaired(image, hole, restorer, eyes, other_half=half) for half in (False, True)))
         for stage, picture in zip(stages, pictures, strict=True):
-            stage.append(np.rint(resampled(picture, where, Frame(), WHOLE_SIDE)).astype(np.uint8))
-        holes.append(resampled(hole, where, Frame(), WHOLE_SIDE) > 0.5)
+            stage.append(np.rint(resampled(picture, where, WHOLE_FRAME, WHOLE_SIDE)).astype(np.uint8))
+        holes.append(resampled(hole, where, WHOLE_FRAME, WHOLE_SIDE) > 0.5)
     image, before, after = stages
     measured = (values(image, restored, holes, distance) for restored in (before, after))
     return compared(*measured, hole="placements", source="other half")

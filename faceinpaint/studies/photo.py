@@ -15,7 +15,7 @@ from faceinpaint.config import WHOLE_SIDE, Config, UserError
 from faceinpaint.evaluation import mean_and_interval, perceptual, unseen_faces
 from faceinpaint.photo.alignment import centred_face
 from faceinpaint.photo.light import LUMA
-from faceinpaint.photo.restore import restore_photo
+from faceinpaint.photo.repair import restore_photo
 from faceinpaint.pipeline import to_float
 from faceinpaint.runs import WEIGHTS, folder
 from faceinpaint.studies.results import as_json, command, measured_on

@@ -14,7 +14,7 @@ from faceinpaint import baselines, celeba, figures, lite
 from faceinpaint.config import Config
 from faceinpaint.evaluation import mean_and_interval, perceptual, unseen_faces
 from faceinpaint.photo.light import LUMA
-from faceinpaint.photo.restore import restore_photo
+from faceinpaint.photo.repair import restore_photo
 from faceinpaint.photo.rim import depth
 from faceinpaint.photo.spill import widened
 from faceinpaint.pipeline import to_float
