@@ -23,7 +23,6 @@ import numpy as np
 from faceinpaint.config import WHOLE_SIDE
 from faceinpaint.photo import classical, grain, ground, reference, rim, sharpness
 from faceinpaint.photo.alignment import WHOLE_FRAME, Alignment, Square, enlarged, outside, resampled
-from faceinpaint.photo.classical import eight_bits as eight_bits
 from faceinpaint.photo.light import Levels, Tone
 from faceinpaint.photo.other_half import Source, notes_of, with_detail
 from faceinpaint.photo.upright import upright
