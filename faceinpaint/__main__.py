@@ -218,7 +218,7 @@ OPTIONS = {
         _option("photo", metavar="PHOTO", help="any picture of up to 200 megapixels"),
         _option("-o", "--out", metavar="OUT", help="the result (default: PHOTO's name with -restored)"),
         _option("--mask", metavar="MASK", help="begin with this mask (default: the one saved last time, if any)"),
-        _option("--eyes", **EYES, help="a face's eyes, instead of clicking them"),
+        _option("--eyes", **EYES, help="a face's eyes, instead of clicking them; then its nose, as in `restore`"),
         *DETAIL,
         _option("--port", type=int, default=0, metavar="N", help="of the page (default: any that is free)"),
         RUN,

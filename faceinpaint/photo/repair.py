@@ -178,13 +178,14 @@ def _notes(hole, left_over, areas, any_face) -> list[str]:
     return notes
 
 
-def _finish(pixels, hole):
+def _finish(pixels, hole, with_grain):
     """Lays the photo's grain over all of its `hole`, and puts that on the photo's tone, if it has one, in place."""
     step = int(np.ceil(np.sqrt(hole.size / SAMPLE)))
     tone = Tone.of(classical.as_float(pixels[::step, ::step][~hole[::step, ::step]]))
     for tile, wide in classical.tiles(hole):
         part = classical.as_float(pixels[wide])
-        finished = tone.put(grain.grained(part, hole[wide], [side.start for side in wide]))
+        finished = grain.grained(part, hole[wide], [side.start for side in wide]) if with_grain else part
+        finished = tone.put(finished)
         if finished is not part:
             finished = classical.as_pixels(finished[classical.within(tile, wide)], pixels.dtype)
             pixels[tile][hole[tile]] = finished[hole[tile]]
@@ -203,7 +204,7 @@ def sources_for(repair: Repair, pixels, hole, other_half, references) -> tuple[S
     return here, own + [source for other in references for source in reference.sources_of(other, here)]
 
 
-def restore_in_place(pixels, hole, restorer, faces, other_half=True, references=()) -> list[str]:
+def restore_in_place(pixels, hole, restorer, faces, other_half=True, references=(), with_grain=True) -> list[str]:
     """As `restore_photo`, but `pixels` themselves are changed; hole: bool [H, W]. Returns the notes."""
     found = [upright(pixels, hole, landmarks, restorer) for landmarks in faces]
     alignments = [Alignment.of(landmarks[:2] if len(landmarks) == 3 else landmarks) for landmarks in found]
@@ -222,13 +223,15 @@ def restore_in_place(pixels, hole, restorer, faces, other_half=True, references=
         left_over[repair.inside][repair.own] = False
     if areas:
         classical.fill(pixels, left_over)
-    _finish(pixels, hole)
+    _finish(pixels, hole, with_grain)
     turned = [round(np.rad2deg(np.angle(alignment.turn))) for alignment in alignments]
     notes = _turn_notes(turned) + notes_of(details, [other.name for other in references])
     return notes + _notes(thick, left_over.sum(), areas, bool(alignments))
 
 
-def restore_photo(pixels, mask, restorer, faces, other_half=True, references=()) -> tuple[np.ndarray, list[str]]:
+def restore_photo(
+    pixels, mask, restorer, faces, other_half=True, references=(), with_grain=True
+) -> tuple[np.ndarray, list[str]]:
     """Repairs the hole of a photograph and leaves every other pixel as it is.
 
     Args:
@@ -240,11 +243,13 @@ def restore_photo(pixels, mask, restorer, faces, other_half=True, references=())
             first), (x, y) in photo pixels; `centred_face(H, W)` for a picture cut as CelebA's are.
         other_half: whether detail may be taken from the face's undamaged side.
         references: `Reference`s, other photos of the person, from which detail may be taken as well.
+        with_grain: whether the grain of the surroundings is laid over what is restored.
 
     Returns:
         A new array of the same type and shape, and notes for the user, a line each: where detail comes from, what was
         continued from its surroundings because it lies outside every face, what is larger than trained.
     """
     restored = pixels.copy()
-    notes = restore_in_place(restored, np.asarray(mask) != 0, restorer, faces, other_half, references)
+    options = other_half, references, with_grain
+    notes = restore_in_place(restored, np.asarray(mask) != 0, restorer, faces, *options)
     return restored, notes
