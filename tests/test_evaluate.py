@@ -250,6 +250,8 @@ def test_an_evaluation_is_written_with_its_provenance(inpainter, face_archive, t
     assert written["part"] == "validation"
     assert written["faces"] == f"{face_archive.name}: 48 training, 8 validation and 8 test images"
     assert set(written) >= {"date", "commit"}
+    compared = {"faceinpaint", "without_mirror", *BASELINES, "network_and_crop"}
+    assert {row["method"] for row in written["rows"]} == compared
     assert printed == evaluation.table(written["rows"])
     assert "values" not in written["rows"][0]
     assert cv2.imread(str(out.with_suffix(".png"))).shape == (26 + 3 * 130, 3 * 130, 3)

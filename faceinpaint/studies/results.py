@@ -22,6 +22,7 @@ from faceinpaint.evaluation import (
 )
 from faceinpaint.inpainter import Inpainter
 from faceinpaint.runs import WEIGHTS, environment, folder
+from faceinpaint.studies.crop import network_and_crop
 from faceinpaint.system import files
 from faceinpaint.variations import load
 
@@ -63,7 +64,9 @@ def write(runs: list[str] | None, data: str, part: str, first: int | None, out: 
     reference, (_, inpainter) = next(iter(loaded.items()))
     faces = unseen_faces(data, inpainter.config, part)
     pictures = getattr(faces, part)[:first]
-    compared = methods(inpainter) if len(loaded) == 1 else restorers | BASELINES
+    compared = restorers | BASELINES
+    if len(loaded) == 1:
+        compared = methods(inpainter) | {"network_and_crop": network_and_crop(inpainter.restore)}
     rows = evaluate_methods(compared, pictures, inpainter.config, training=faces.train)
     paired = differences(rows, reference) if len(loaded) > 1 else []
     about = {"command": command("results", runs, data, part, first, out), **measured_on(faces, part)}
