@@ -96,7 +96,8 @@ def paint(args):
 
     Serves a page to this machine alone, opens it, and prints its address; from another machine forward the port (ssh -L
     8000:localhost:8000, with --port 8000) and open it there. Click both eyes of the face, or where they were, then
-    paint. "Save and end", or closing the page, saves the result, beside PHOTO or at -o, and the mask, beside the
+    paint. As in `restore`, detail comes from the face's other half, and from other photos of the same person,
+    --reference. "Save and end", or closing the page, saves the result, beside PHOTO or at -o, and the mask, beside the
     result; the same command goes on from that mask. Half a minute without a page ends the command, Ctrl-C does at once.
     PHOTO itself is never changed. A minute or two for most photos.
 
@@ -109,7 +110,8 @@ def paint(args):
     from faceinpaint.paint import server
 
     out, mask = (Path(name) if name else None for name in (args.out, args.mask))
-    server.paint(Path(args.photo), out, mask, args.run, args.eyes, args.port)
+    detail = args.other_half, [Path(name) for name in args.reference], args.reference_eyes
+    server.paint(Path(args.photo), out, mask, args.run, args.eyes, args.port, *detail)
 
 
 def bench(args):
@@ -161,6 +163,16 @@ SIZE = _option(
     metavar="PIXELS",
     help=f"side of the network's picture, a multiple of 16: 64, 96, 128, 256 (default: {Config.size})",
 )
+DETAIL = [
+    _option("--no-other-half", dest="other_half", action="store_false", help="no detail from the undamaged side"),
+    _option("--reference", nargs="+", default=[], metavar="OTHER", help="other photos of the same person, for detail"),
+    _option(
+        "--reference-eyes",
+        **EYES,
+        help="""the eyes in OTHER, in its pixels; again for each further one (default:
+            they are found, as `restore --align` says)""",
+    ),
+]
 RUN = _option("--run", metavar="FOLDER", help="whose generator (default: the one that comes with faceinpaint)")
 
 # The options of each command.
@@ -200,19 +212,14 @@ OPTIONS = {
         _option("--damage", choices=("white", "black"),
                 help="its colour in MASK (default: white, and less than half of it)"),
         _option("--exact-mask", action="store_true", help="change nothing beyond MASK, should damage show there"),
-        _option("--no-other-half", dest="other_half", action="store_false",
-                help="no detail from the face's undamaged side"),
-        _option("--reference", nargs="+", default=[], metavar="OTHER",
-                help="other photos of the same person, for detail"),
-        _option("--reference-eyes", **EYES, help="""the eyes in OTHER, in its pixels; again for each further one
-                (default: as --align says)"""),
-        RUN,
+        *DETAIL, RUN,
     ],
     paint: [
         _option("photo", metavar="PHOTO", help="any picture of up to 200 megapixels"),
         _option("-o", "--out", metavar="OUT", help="the result (default: PHOTO's name with -restored)"),
         _option("--mask", metavar="MASK", help="begin with this mask (default: the one saved last time, if any)"),
-        _option("--eyes", **EYES, help="a face's eyes, instead of clicking them"),
+        _option("--eyes", **EYES, help="a face's eyes, instead of clicking them; then its nose, as in `restore`"),
+        *DETAIL,
         _option("--port", type=int, default=0, metavar="N", help="of the page (default: any that is free)"),
         RUN,
     ],
@@ -259,9 +266,9 @@ def _terminate(*_):
 
 
 def _with_eyes(argv: list[str]) -> list[str]:
-    """`argv` with an `--eyes` whose first number is negative, and so looks like an option, as one word."""
+    """`argv` with each option of eyes whose first number is negative, and so looks like an option, as one word."""
     words = "\0".join(argv)
-    return re.sub(r"(^|\0)--eyes\0-(?=[\d.])", r"\1--eyes=-", words).split("\0") if argv else argv
+    return re.sub(r"(^|\0)(--(?:reference-)?eyes)\0-(?=[\d.])", r"\1\2=-", words).split("\0") if argv else argv
 
 
 def main(argv: list[str] | None = None) -> int:

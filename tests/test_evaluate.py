@@ -245,11 +245,13 @@ def test_an_evaluation_is_written_with_its_provenance(inpainter, face_archive, t
     assert trained["config"]["size"] == 32
     assert trained["environment"] == {"commit": "abc"}
     assert trained["history"] == [{"epoch": 1}]
-    where = f"--part validation --faces 5 --data {data} --out {out}"
-    assert written["command"] == f"python -m faceinpaint evaluate --run {run} {where}"
+    where = f"--part validation --faces 5 --data {face_archive.name} --out results.json"  # no path of this machine
+    assert written["command"] == f"python -m faceinpaint evaluate --run run {where}"
     assert written["part"] == "validation"
-    assert written["faces"] == f"{data}: 48 training, 8 validation and 8 test images"
+    assert written["faces"] == f"{face_archive.name}: 48 training, 8 validation and 8 test images"
     assert set(written) >= {"date", "commit"}
+    compared = {"faceinpaint", "without_mirror", *BASELINES, "network_and_crop"}
+    assert {row["method"] for row in written["rows"]} == compared
     assert printed == evaluation.table(written["rows"])
     assert "values" not in written["rows"][0]
     assert cv2.imread(str(out.with_suffix(".png"))).shape == (26 + 3 * 130, 3 * 130, 3)
@@ -283,7 +285,7 @@ def test_runs_are_compared_under_their_names_and_image_by_image(inpainter, face_
     assert [row["n"] for row in rows][:3] == [2, 2, 2]
     assert rows[0]["hole_psnr"] == rows[1]["hole_psnr"]
     assert set(written["trained"]) == {"paper", "noise_fill"}
-    assert f"--run {' '.join(runs)} --part validation --faces 2 --data" in written["command"]
+    assert "--run paper noise_fill --part validation --faces 2 --data" in written["command"]
     paired = {row["method"]: row["hole_psnr"] for row in written["differences"]}
     assert paired["noise_fill - paper"] == [0, 0, 0]
     mean = next(row for row in rows if row["method"] == "mean")["hole_psnr"][0]

@@ -8,10 +8,10 @@ from PIL import Image
 from faceinpaint.__main__ import main
 from faceinpaint.config import Config
 from faceinpaint.photo import other_half, registration
-from faceinpaint.photo.alignment import Alignment, Frame, centred_face, resampled
+from faceinpaint.photo.alignment import WHOLE_FRAME, Alignment, centred_face, resampled
 from faceinpaint.photo.other_half import Source
 from faceinpaint.photo.reference import Reference, sources_of
-from faceinpaint.photo.restore import framing_of, restore_photo
+from faceinpaint.photo.repair import closest_square, restore_photo
 from faceinpaint.photo.upright import with_nose
 
 SIDE = 356  # pixels of the drawn photos, two for one of the whole frame
@@ -56,8 +56,8 @@ class Blurred:
     def restore(self, seen, mask):
         points = np.argwhere(self.hole)[:, ::-1]
         alignment = Alignment.of(EYES)
-        frame = framing_of(alignment.to_frame(points), self.config)
-        truth = np.rint(resampled(self.image, alignment, frame, 64)).astype(np.uint8)
+        square = closest_square(alignment.to_frame(points), self.config)
+        truth = np.rint(resampled(self.image, alignment, square, 64)).astype(np.uint8)
         return np.where(mask[..., None], truth, seen)
 
 
@@ -244,7 +244,7 @@ def test_a_finer_photo_is_reduced():
     assert (straight.mirrored, mirrored.mirrored) == (False, True)
     assert np.abs(straight.framed[0] - here.framed[0]).mean() < 2
     assert np.allclose(straight.framed[0], mirrored.framed[0][:, ::-1])
-    assert np.allclose(here.framed[0], resampled(image, here.alignment, Frame(), 178))
+    assert np.allclose(here.framed[0], resampled(image, here.alignment, WHOLE_FRAME, 178))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ browser, where there is one."""
 import asyncio
 import itertools
 import os
+import shlex
 import signal
 import threading
 from pathlib import Path
@@ -19,7 +20,7 @@ from faceinpaint.bench import browser
 from faceinpaint.paint import files, preview, server, session
 from faceinpaint.paint.painting import Painting, box_of
 from faceinpaint.paint.widget import Canvas
-from faceinpaint.photo.restore import restore_photo
+from faceinpaint.photo.repair import restore_photo
 
 EYES = [(80, 90), (120, 90)]
 NAMED = ["--eyes", "80,90,120,90"]
@@ -309,6 +310,46 @@ def test_a_stroke_does_not_wait_for_the_last_ones_refinement(monkeypatch):
     assert first["image"] == second["image"]  # a small photo is not reduced
 
 
+class Counting(Mirror):
+    """Counts the looks at the network, and draws upside-down faces better."""
+
+    def __init__(self, upside_down=False):
+        self.looks, self.upside_down = 0, upside_down
+
+    def restore(self, image, mask):
+        self.looks += 1
+        right = (image[: len(image) // 2].mean() < image[len(image) // 2 :].mean()) != self.upside_down
+        return image if right else np.where(mask[..., None], 255 - image, image)
+
+
+def shaded() -> np.ndarray:
+    """Dark at the top."""
+    return np.repeat(np.linspace(40, 220, 160, dtype=np.uint8)[:, None, None], 200, axis=1).repeat(3, axis=2)
+
+
+@pytest.mark.parametrize("upside_down", [False, True])
+def test_which_way_round_a_face_is_is_looked_at_once(upside_down, monkeypatch):
+    monkeypatch.setattr(session, "REST", 30)
+    restorer, looks = Counting(upside_down), []
+
+    async def visit(page):
+        for points in ([[84, 92]], [[100, 110]], [[110, 100]]):
+            before = restorer.looks
+            await page.ask("stroke", points=points, brush=12)
+            await page.hear("patch")
+            looks.append(restorer.looks - before)
+        await page.ask("mark", eyes=[[79, 90], [120, 90]])
+        await page.hear("patch")
+        return page.painting
+
+    painting = at_work(visit, image=shaded(), restorer=restorer)
+    assert looks == [3, 1, 1]
+    assert restorer.looks == 8
+    (face,) = painting.faces
+    assert face[:2].tolist() == ([[120, 90], [79, 90]] if upside_down else [[79, 90], [120, 90]])
+    assert (face[2, 1] > 90) != upside_down
+
+
 def test_without_eyes_or_when_restoring_fails_the_page_says_so():
     class Broken(Mirror):
         def restore(self, image, mask):
@@ -333,6 +374,7 @@ def test_faces_are_proposed_where_mtcnn_is_installed(monkeypatch):
 
     eyes, painting = at_work(visit, eyes=())
     assert eyes == painting.eyes == ((70, 80), (110, 82))
+    assert painting.faces[0].tolist() == [[70, 80], [110, 82], [90, 95]]
     painting.undo()
     assert painting.eyes == ()
 
@@ -431,6 +473,64 @@ def test_what_restore_is_told_gives_the_same(photo, lite_run, monkeypatch, capsy
     assert np.abs(restored - cv2.imread(str(other))).mean() < 0.5  # the eyes are named to a tenth of a pixel
 
 
+def test_what_the_command_is_told_of_detail_holds_in_the_page_and_is_told_again(
+    photo, lite_run, monkeypatch, capsys, tmp_path
+):
+    other = tmp_path / "an other.png"
+    cv2.imwrite(str(other), picture()[..., ::-1])
+    given = []
+
+    async def look(desk):
+        given.append(desk.work.options)
+        await draw_a_hole(desk)
+
+    served(monkeypatch, look)
+    asked = ["--no-other-half", "--reference", str(other), "--reference-eyes", "-1,90,120,90"]
+    assert main(["paint", str(photo), "--run", str(lite_run), *asked]) == 0
+    printed = capsys.readouterr()
+    (options,) = given
+    assert options["other_half"] is False
+    assert [reference.name for reference in options["references"]] == ["an other.png"]
+    assert np.allclose(options["references"][0].landmarks, [(-1, 90), (120, 90)])
+    assert "an other.png" in printed.err  # what was taken from it, or that nothing was
+    words = shlex.split(printed.out.split("faceinpaint ")[-1])
+    assert words[0] == "restore"
+    assert words[-5:] == asked
+    result = cv2.imread(str(photo.with_name("photo-restored.png"))).astype(int)
+    words[words.index("-o") + 1] = str(tmp_path / "again.png")
+    assert main([*words, "--run", str(lite_run)]) == 0
+    assert np.abs(result - cv2.imread(str(tmp_path / "again.png"))).mean() < 0.5
+
+
+def test_a_nose_says_which_way_round_a_face_is(photo, lite_run, monkeypatch):
+    faces = []
+
+    async def look(desk):
+        faces.extend(desk.painting.faces)
+
+    served(monkeypatch, look)
+    assert main(["paint", str(photo), "--run", str(lite_run), "--eyes", "80,90,120,90,100,60"]) == 0
+    assert faces[0].tolist() == [[80, 90], [120, 90], [100, 60]]
+
+
+def test_a_mask_of_most_of_the_photo_is_gone_on_from(photo, lite_run, monkeypatch, capsys):
+    async def paint_most(desk):
+        desk.receive({"do": "stroke", "points": [[0, 100], [199, 100]], "brush": 100})
+
+    served(monkeypatch, paint_most)
+    assert main(["paint", str(photo), "--run", str(lite_run)]) == 0
+    assert "--damage white" in capsys.readouterr().out
+    areas = []
+
+    async def look(desk):
+        desk.receive({"do": "load"})
+        areas.append(desk.painting.hole_area)
+
+    served(monkeypatch, look)
+    assert main(["paint", str(photo), "--run", str(lite_run)]) == 0
+    assert areas[0] > 0.5
+
+
 def test_what_is_painted_is_saved_even_when_it_ends_badly(photo, lite_run, monkeypatch):
     async def interrupted(desk):
         await draw_a_hole(desk)
@@ -497,6 +597,8 @@ def test_a_cleared_mask_stays_cleared(photo, lite_run, monkeypatch, capsys):
         (["-o", "none/out.png"], "there is no folder none"),
         (["-o", "out.xyz"], "'.xyz' is no kind of picture"),
         (["--mask", "none.png"], "none.png: no such file"),
+        (["--reference-eyes", "1,2,30,4"], "--reference-eyes: names eyes in a --reference, but there is none"),
+        (["--reference", "none.png", "--reference-eyes", "1,2,30,4"], "none.png: no such file"),
         (["--eyes", "1,2,3"], "--eyes 1,2,3: not four numbers; give both eyes"),
         (["--port", "70000"], "--port 70000: cannot be had (a port is at most 65535); leave it out"),
     ],

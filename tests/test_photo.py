@@ -1,20 +1,27 @@
 """Faces of a photograph: alignment, framing, resampling, pasting; and, with real faces, how good it is."""
 
 import os
-import zipfile
-from pathlib import Path
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
-from faceinpaint import baselines, lite
+from faceinpaint import baselines, celeba, lite
 from faceinpaint.config import Config
 from faceinpaint.photo import detect
-from faceinpaint.photo import restore as photo
-from faceinpaint.photo.alignment import LANDMARKS, Alignment, Frame, centred_face, enlarged, outside, resampled
-from faceinpaint.photo.restore import framing_of, restore_photo
-from faceinpaint.runs import folder as restoring
+from faceinpaint.photo.alignment import (
+    LANDMARKS,
+    WHOLE_FRAME,
+    Alignment,
+    Square,
+    centred_face,
+    enlarged,
+    outside,
+    resampled,
+)
+from faceinpaint.photo.repair import closest_square, restore_photo
+from faceinpaint.runs import folder
 
 UPRIGHT = Alignment(1, -0.5 - 0.5j)  # a photo that is the whole frame, pixel for pixel
 # (row, column) of centres, half heights and half widths in the whole frame: masks.PARTS, which needs TensorFlow
@@ -100,14 +107,14 @@ def test_resampling_upright_is_that_of_training():
     for side in (178, 128, 104):
         expected = (framed(image[None], side, 64).numpy()[0] + 1) * 127.5
         corner = ((178 - side) / 2,) * 2
-        difference = np.abs(resampled(image, UPRIGHT, Frame(corner, side), 64) - expected)
+        difference = np.abs(resampled(image, UPRIGHT, Square(corner, side), 64) - expected)
         assert difference.mean() < 0.7, side
         assert difference.max() < 8, side
 
 
 def test_resampling_averages_and_does_not_alias():
     checkerboard = (np.indices((1200, 1200)).sum(axis=0) % 2 * 255).astype(np.uint8)
-    values = resampled(checkerboard, alignment(1100, 20, (600, 600)), Frame(), 64)
+    values = resampled(checkerboard, alignment(1100, 20, (600, 600)), WHOLE_FRAME, 64)
     assert np.abs(values - 127.5).max() < 8
 
 
@@ -115,17 +122,17 @@ def test_resampling_averages_and_does_not_alias():
 def test_a_hair_of_a_hole_is_never_lost(side):
     hole = np.zeros((side + 20, side + 20), bool)
     hole[:, side // 2] = True
-    mask = resampled(hole, alignment(side, 3, (side / 2, side / 2)), Frame(), 64) > 1e-4
+    mask = resampled(hole, alignment(side, 3, (side / 2, side / 2)), WHOLE_FRAME, 64) > 1e-4
     assert mask.any(axis=1).all()
     assert mask[:, 31:34].sum() > 62
     assert mask[:, :20].sum() == mask[:, 45:].sum() == 0
 
 
 def test_what_lies_outside_the_photo_is_hole():
-    mask = outside((100, 100), alignment(100, 0, (-0.5, 49.5)), Frame(), 10)
+    mask = outside((100, 100), alignment(100, 0, (-0.5, 49.5)), WHOLE_FRAME, 10)
     assert mask[:, :5].all()
     assert not mask[:, 5:].any()
-    assert not outside((178, 178), UPRIGHT, Frame(), 64).any()
+    assert not outside((178, 178), UPRIGHT, WHOLE_FRAME, 64).any()
     where, restorer = alignment(100, 0, (30, 50)), Fake()
     hole = part_hole(where, "mouth", (100, 100))
     restore_photo(smooth_photo(100, 100), hole, restorer, [in_photo(where, LANDMARKS)])
@@ -137,8 +144,8 @@ def test_back_and_forth():
     image = smooth_photo(900, 1000)
     for side, angle in ((150, 0), (500, 25), (700, -40)):
         where = alignment(side, angle, (500, 450))
-        patch = resampled(image, where, Frame(), 64)
-        back = enlarged(np.rint(patch).astype(np.uint8), where, Frame(), (470, 420, 530, 480))
+        patch = resampled(image, where, WHOLE_FRAME, 64)
+        back = enlarged(np.rint(patch).astype(np.uint8), where, WHOLE_FRAME, (470, 420, 530, 480))
         assert np.abs(back - image[420:480, 470:530]).max() < 3
 
 
@@ -153,16 +160,16 @@ def test_back_and_forth():
     ],
 )
 def test_the_framing_follows_the_hole(first, last, side):
-    frame = framing_of(np.array([first, last], float), Config(framing_shift=0.0))
-    assert frame.side == side
-    assert frame.corner == ((178 - side) / 2,) * 2
+    square = closest_square(np.array([first, last], float), Config(framing_shift=0.0))
+    assert square.side == side
+    assert square.corner == ((178 - side) / 2,) * 2
 
 
 def test_a_framing_is_one_of_those_trained_with():
     eye = np.array([(60.0, 80), (80, 100)])
-    assert framing_of(eye, Config(framing=(178, 178))) == Frame()
-    assert framing_of(eye, Config(framing=(130, 150))).side == 130
-    shifted = framing_of(np.array([(40.0, 80), (60, 100)]), Config(framing=(104, 178), framing_shift=3.0))
+    assert closest_square(eye, Config(framing=(178, 178))) == WHOLE_FRAME
+    assert closest_square(eye, Config(framing=(130, 150))).side == 130
+    shifted = closest_square(np.array([(40.0, 80), (60, 100)]), Config(framing=(104, 178), framing_shift=3.0))
     assert shifted.corner[0] < (178 - shifted.side) / 2
     assert abs(shifted.corner[0] + shifted.side / 2 - 89) <= 3
 
@@ -177,9 +184,9 @@ def test_the_hole_alone_changes_and_fits(dtype):
 
     class Perfect(Fake):
         def restore(self, seen, mask):
-            frame = framing_of(where.to_frame(np.argwhere(hole)[:, ::-1]), self.config)
+            square = closest_square(where.to_frame(np.argwhere(hole)[:, ::-1]), self.config)
             scale = 257 if dtype is np.uint16 else 1
-            return np.rint(resampled(image, where, frame, 64) / scale).astype(np.uint8)
+            return np.rint(resampled(image, where, square, 64) / scale).astype(np.uint8)
 
     restored, notes = restore_photo(damaged, hole, Perfect(), [in_photo(where, LANDMARKS[:2])])
     assert restored.dtype == dtype
@@ -200,7 +207,7 @@ def test_what_the_network_draws_too_bright_is_brought_to_the_rims_brightness():
 
     class TooBright(Fake):
         def restore(self, seen, mask):
-            truth = resampled(image, where, framing_of(where.to_frame(np.argwhere(hole)[:, ::-1]), self.config), 64)
+            truth = resampled(image, where, closest_square(where.to_frame(np.argwhere(hole)[:, ::-1]), self.config), 64)
             return np.where(mask[..., None], np.clip(truth + 40, 0, 255), seen).astype(np.uint8)
 
     restored, _ = restore_photo(image, hole, TooBright(), [in_photo(where, LANDMARKS)])
@@ -270,8 +277,8 @@ def test_the_network_sees_what_training_showed_it():
     damaged = np.where(hole[..., None], np.uint8(255), image)
     restorer = Fake()
     restore_photo(damaged, hole, restorer, [LANDMARKS + np.array([-0.5, 19.5])])
-    frame = framing_of(UPRIGHT.to_frame(np.argwhere(hole)[:, ::-1] - (0, 20)), restorer.config)
-    expected = resampled(image[20:198], UPRIGHT, frame, 64)
+    square = closest_square(UPRIGHT.to_frame(np.argwhere(hole)[:, ::-1] - (0, 20)), restorer.config)
+    expected = resampled(image[20:198], UPRIGHT, square, 64)
     seen, mask = restorer.images[0], restorer.masks[0]
     assert np.abs(seen - expected)[~mask].max() < 1
     assert np.isclose(mask.mean(), np.pi * 11 * 17 / 104**2, atol=0.02)
@@ -322,7 +329,7 @@ class Draws(Fake):
 
     def restore(self, image, mask):
         super().restore(image, mask)
-        drawn = self.change(resampled(self.truth, self.where, Frame(), 64))
+        drawn = self.change(resampled(self.truth, self.where, WHOLE_FRAME, 64))
         return np.where(mask[..., None], np.clip(drawn, 0, 255), image).astype(np.uint8)
 
 
@@ -439,7 +446,7 @@ def test_an_ordinary_photo_is_shown_as_it_is():
     restorer = Draws(image, where)
     repaired(image, part_hole(where, "left_eye", image.shape[:2]), restorer, where)
     mask = restorer.masks[0]
-    assert np.abs(restorer.images[0] - resampled(image, where, Frame(), 64))[~mask].max() <= 1
+    assert np.abs(restorer.images[0] - resampled(image, where, WHOLE_FRAME, 64))[~mask].max() <= 1
 
 
 def test_dust_is_filled_first_and_no_hole_for_the_network():
@@ -480,7 +487,7 @@ def test_an_upside_down_face_is_restored_as_upright():
         """Draws upright faces better."""
 
         def restore(self, seen, mask):
-            upright = np.abs(seen.astype(float) - resampled(self.truth, self.where, Frame(), 64))[~mask].mean() < 20
+            upright = np.abs(seen.astype(float) - resampled(self.truth, self.where, WHOLE_FRAME, 64))[~mask].mean() < 20
             super().restore(seen, mask)
             return np.where(mask[..., None], seen if upright else 255 - seen, seen)
 
@@ -490,7 +497,7 @@ def test_an_upside_down_face_is_restored_as_upright():
         restorer = Judge(image, where)
         restorer.config = WHOLE
         _, notes = restore_photo(image[::-1, ::-1].copy(), hole[::-1, ::-1], restorer, [given])
-        assert np.abs(restorer.images[-1].astype(int) - resampled(image, where, Frame(), 64)).mean() < 8
+        assert np.abs(restorer.images[-1].astype(int) - resampled(image, where, WHOLE_FRAME, 64)).mean() < 8
         assert notes == ["taken for a face turned by 180°, the likelier way; to say otherwise, add its nose: "
                          "--eyes X1,Y1,X2,Y2,X3,Y3"]  # fmt: skip
     for given in (eyes, eyes[::-1]):
@@ -525,29 +532,18 @@ def test_tiles_of_a_large_hole_are_one(monkeypatch):
 # With real faces and trained weights.
 
 
-def _celeba_test_faces(archive, count):
-    """Centre squares [count, 178, 178, 3] of the first images of CelebA's official test part in `archive`."""
-    with zipfile.ZipFile(archive) as file:
-        names = [name for name in sorted(file.namelist()) if Path(name).stem.isdigit()]
-        names = [name for name in names if int(Path(name).stem) > 182_637][:count]
-        encoded = [np.frombuffer(file.read(name), np.uint8) for name in names]
-    return np.stack([cv2.imdecode(image, cv2.IMREAD_COLOR_RGB)[20:198] for image in encoded])
-
-
 @pytest.fixture(scope="module")
-def real_faces():
-    if archive := os.environ.get("FACEINPAINT_CELEBA"):
-        return _celeba_test_faces(archive, 200)
-    for path in (Path(photo.__file__).parent.parent / "data/cache").glob("sample-*/test.npy"):
-        faces = np.load(path)
-        if faces.shape[1] >= 128:
-            return faces
-    pytest.skip("no real faces: prepare the sample, or set FACEINPAINT_CELEBA")
+def real_faces(tmp_path_factory):
+    """Centre squares [200, 178, 178, 3] of CelebA's validation faces, on which choices are made."""
+    if "FACEINPAINT_CELEBA" not in os.environ:
+        pytest.skip("FACEINPAINT_CELEBA names no img_align_celeba.zip")
+    few = replace(Config(), train_images=64, validation_images=200, test_images=1)
+    return celeba.prepare(os.environ["FACEINPAINT_CELEBA"], few, tmp_path_factory.mktemp("data")).validation
 
 
 @pytest.fixture(scope="module")
 def trained():
-    if not (restoring.WEIGHTS / restoring.EXPORTED).is_file():
+    if not (folder.WEIGHTS / folder.EXPORTED).is_file():
         pytest.skip("no trained weights in faceinpaint/weights")
     return lite.load()
 
@@ -559,8 +555,8 @@ def placed(face, side, rng):
     where = alignment(side, rng.uniform(-40, 40), [rng.uniform(reach, length - reach) for length in (width, height)])
     if side < len(face):
         face = cv2.resize(face, (int(np.ceil(side)),) * 2, interpolation=cv2.INTER_AREA)
-    drawn = enlarged(face, where, Frame(), (0, 0, width, height))
-    inside = cv2.warpAffine(np.ones(face.shape[:2], np.float32), where.matrix(Frame(), len(face)), (width, height))
+    drawn = enlarged(face, where, WHOLE_FRAME, (0, 0, width, height))
+    inside = cv2.warpAffine(np.ones(face.shape[:2], np.float32), where.matrix(WHOLE_FRAME, len(face)), (width, height))
     scene = np.where(inside[..., None] > 0.99, drawn, smooth_photo(height, width, int(rng.integers(1 << 30))))
     return np.rint(np.clip(scene, 0, 255)).astype(np.uint8), where
 
@@ -590,12 +586,12 @@ def measured(face, part, side, restorer, rng):
     assert np.array_equal(restored[~hole], damaged[~hole])
 
     size = restorer.config.size
-    frame = framing_of(where.to_frame(np.argwhere(hole)[:, ::-1]), restorer.config)
-    share = resampled(hole, where, frame, size)
+    square = closest_square(where.to_frame(np.argwhere(hole)[:, ::-1]), restorer.config)
+    share = resampled(hole, where, square, size)
     upright = Alignment(len(face) / 178, -0.5 - 0.5j)
-    truth = np.rint(resampled(face, upright, frame, size)).astype(np.uint8)
+    truth = np.rint(resampled(face, upright, square, size)).astype(np.uint8)
     aligned = psnr(truth, restorer.restore(truth, share > 1e-4), share > 0.999)
-    seen = [resampled(image, where, frame, size) for image in (scene, restored)]
+    seen = [resampled(image, where, square, size) for image in (scene, restored)]
     telea = psnr(scene, telea_around(damaged, hole), hole)
     return [psnr(*seen, share > 0.999), aligned, psnr(scene, restored, hole), telea]
 

@@ -8,13 +8,13 @@ from PIL import Image, PngImagePlugin
 
 from faceinpaint.paint.painting import Painting
 from faceinpaint.photo.read import Picture, read_mask
-from faceinpaint.photo.restore import restore_photo
+from faceinpaint.photo.repair import restore_photo
 from faceinpaint.photo.write import write
 from faceinpaint.system.files import explained, replacing
 
 
-def as_text(eyes) -> str:
-    return ",".join(f"{value:.1f}" for value in np.ravel(eyes))
+def as_text(points) -> str:
+    return ",".join(f"{value:.1f}" for value in np.ravel(points))
 
 
 def _eyes_in(mask_path: Path) -> list:
@@ -27,7 +27,7 @@ def _eyes_in(mask_path: Path) -> list:
 @dataclass
 class Work:
     """A photo, the result at `out`, its mask and eyes in `mask_path`, a PNG beside it. restorer, options: as
-    `photo.restore_photo` takes them."""
+    `restore_photo` takes them."""
 
     photo: Picture
     out: Path
@@ -40,16 +40,21 @@ class Work:
     def mask_path(self) -> Path:
         return self.out.with_name(f"{self.out.stem}-mask.png")
 
-    def open(self, mask_path: Path | None = None, eyes=()):
-        """Begins with a mask: `mask_path`, or what an earlier painting left."""
+    def open(self, mask_path: Path | None = None, faces=()):
+        """Begins with a mask: `mask_path`, or what an earlier painting left; faces: their eyes [2, 2], or their eyes
+        and nose [3, 2]."""
         path, mask = mask_path or self.mask_path, None
+        eyes = [eye for face in faces for eye in face[:2]]
         if mask_path or path.is_file():
-            mask, eyes = read_mask(path, self.photo), eyes or _eyes_in(path)
+            mask, eyes = read_mask(path, self.photo, None if mask_path else "white"), eyes or _eyes_in(path)
         self.painting = Painting(self.photo.shape, mask, eyes)
+        for face in faces:
+            if len(face) == 3:
+                self.painting.settle(face)
 
     def load(self):
         """Takes the mask on disk, as a step that can be undone."""
-        self.painting.load(read_mask(self.mask_path, self.photo))
+        self.painting.load(read_mask(self.mask_path, self.photo, "white"))
 
     def save(self) -> list[str]:
         """Writes mask and result, each whole or not at all; gives what the user should know, a line each. Where nothing
@@ -61,7 +66,7 @@ class Work:
 
     def _write(self, mask, faces) -> list[str]:
         texts = PngImagePlugin.PngInfo()
-        texts.add_text("eyes", " ".join(map(as_text, faces)))
+        texts.add_text("eyes", " ".join(as_text(face[:2]) for face in faces))
         with replacing(self.mask_path) as temporary:
             Image.fromarray(mask).save(temporary, "PNG", pnginfo=texts)
         restored, notes = restore_photo(self.photo.colour(), mask, self.restorer, faces, **self.options)

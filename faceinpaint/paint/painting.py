@@ -53,6 +53,7 @@ class Painting:
 
     mask: uint8 [H, W], 255 in the hole; every step makes a new one.
     eyes: the points marked, two for each face.
+    faces: where they are two, the eyes [2, 2] of each; with its nose [3, 2] once it is settled which way round it is.
     brush: its diameter, in pixels, until a stroke has another.
     """
 
@@ -63,6 +64,7 @@ class Painting:
         self.mask = self.mask if mask is None else self._as_mask(mask)
         self.brush = brush or max(2, round(max(shape) / 40))
         self._states, self._at = [self._state()], 0
+        self._settled = {}
 
     def _as_mask(self, mask):
         if np.shape(mask) != self.mask.shape:
@@ -76,9 +78,16 @@ class Painting:
 
     @property
     def faces(self) -> list[np.ndarray]:
-        """For each face whose two eyes are marked these eyes [2, 2], the left one in the picture first."""
+        """For each face whose two eyes are marked these eyes [2, 2], the left one in the picture first; or as it was
+        settled."""
         pairs = zip(self.eyes[::2], self.eyes[1::2], strict=False)  # an eye may still lack its partner
-        return [np.array(sorted(pair)) for pair in pairs]
+        pairs = [tuple(sorted(pair)) for pair in pairs]
+        return [self._settled.get(pair, np.array(pair)) for pair in pairs]
+
+    def settle(self, face):
+        """Keeps which way round a face is, for as long as its eyes are where they are: `face` has these, in the order
+        of an upright face, and its nose [3, 2]."""
+        self._settled[tuple(sorted(map(tuple, face[:2].tolist())))] = face
 
     def stroke(self, points, erase=False, brush=None) -> "Painting":
         """Draws straight lines from point to point, with round ends, or erases there; gives this painting."""

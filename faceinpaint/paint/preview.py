@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from faceinpaint.paint.painting import box_around, inside
-from faceinpaint.photo.alignment import Alignment, Frame
-from faceinpaint.photo.restore import restore_photo
+from faceinpaint.photo.alignment import WHOLE_FRAME, Alignment
+from faceinpaint.photo.repair import restore_photo
 
 SHOWN, DRAWN = 12e6, 3e6  # pixels at most of the photo on the page, and of what is drawn over it
 REDUCED = 544  # pixels along what is restored while the hand moves: a face with its surroundings, 512 its own
@@ -18,7 +18,7 @@ PAINTED = (230, 0, 120)  # the colour of the hole on the page
 
 def restoring_box(box, faces, shape):
     """`box`, in which a mask of `shape` was painted, with its surroundings and the squares of the faces it touches."""
-    squares = [Alignment.of(eyes).corners(Frame()) for eyes in faces]
+    squares = [Alignment.of(face[:2]).corners(WHOLE_FRAME) for face in faces]
     touched = [square for square in squares if (square.min(0) < box[2:]).all() and (square.max(0) > box[:2]).all()]
     margin = 16 + max(box[2] - box[0], box[3] - box[1]) // 16
     return box_around(np.concatenate([np.reshape(box, (2, 2)), *touched]), margin, shape)
@@ -35,15 +35,15 @@ def _reduced(picture, longest):
 
 
 def restored_part(pixels, mask, faces, restorer, box, longest, **options):
-    """What `photo.restore_photo` makes of the hole inside `box`, of a copy reduced to `longest` pixels: soon, whatever
+    """What `restore_photo` makes of the hole inside `box`, of a copy reduced to `longest` pixels: soon, whatever
     the photo's size. uint8 [H, W, 3], the size as reduced, and notes for the user.
 
-    pixels: uint8 RGB; mask: uint8, nonzero = hole; faces: eyes [2, 2]; restorer, options: as `restore_photo` has them.
+    pixels: uint8 RGB; mask: uint8, nonzero = hole; faces, restorer, options: as `restore_photo` has them.
     """
     small, hole = _reduced(pixels[inside(box)], longest), _reduced(mask[inside(box)], longest) > 0
     ratio = np.array(small.shape[1::-1]) / (box[2] - box[0], box[3] - box[1])
-    eyes = [(face + 0.5 - box[:2]) * ratio - 0.5 for face in faces]
-    return restore_photo(small, hole, restorer, eyes, **options)
+    faces = [(face + 0.5 - box[:2]) * ratio - 0.5 for face in faces]
+    return restore_photo(small, hole, restorer, faces, **options)
 
 
 def _image(box, kind, content) -> dict:

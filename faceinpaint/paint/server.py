@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import sys
 import webbrowser
 from pathlib import Path
@@ -12,8 +13,8 @@ import numpy as np
 from faceinpaint import lite
 from faceinpaint.paint.files import Work, as_text
 from faceinpaint.paint.session import Session, one_line
-from faceinpaint.photo.command import check_output, face_finder
-from faceinpaint.photo.read import read
+from faceinpaint.photo.command import check_output, face_finder, read_references
+from faceinpaint.photo.read import MAX_WHITE, read
 from faceinpaint.photo.write import FORMATS, check_holds
 from faceinpaint.system.loopback import Site, listen
 
@@ -54,19 +55,31 @@ async def _serve(work: Work, sockets):
             desk.close()
 
 
-def paint(photo: Path, out: Path | None = None, mask: Path | None = None, run=None, eyes=None, port=0, **options):
+def _again(work: Work, other_half, references, reference_eyes) -> str:
+    """What to type for the same result."""
+    words = ["restore", work.photo.path, work.mask_path, "-o", work.out, "--exact-mask"]
+    words += ["--damage", "white"] if work.painting.hole_area > MAX_WHITE else []
+    words += [word for face in work.painting.faces for word in ("--eyes", as_text(face))]
+    words += [] if other_half else ["--no-other-half"]
+    words += ["--reference", *references] if references else []
+    words += [word for eyes in reference_eyes or () for word in ("--reference-eyes", eyes)]
+    return f"python -m faceinpaint {shlex.join(map(str, words))}"
+
+
+def paint(photo: Path, out: Path | None = None, mask: Path | None = None, run=None, eyes=None, port=0, other_half=True,
+          references=(), reference_eyes=None):  # fmt: skip
     """The command `paint`. Raises `UserError` for what the user can mend; what is painted is saved however it ends.
 
-    port: 0 for any that is free; options: as `photo.restore_photo` takes them.
+    port: 0 for any that is free; other_half, references, reference_eyes: as the command `restore` has them.
     """
     suffix = photo.suffix if photo.suffix.lower() in FORMATS else ".png"
-    out, picture = out or photo.with_name(f"{photo.stem}-restored{suffix}"), read(photo)
-    work = Work(picture, out, lite.load(run), options)
+    out, picture, restorer = out or photo.with_name(f"{photo.stem}-restored{suffix}"), read(photo), lite.load(run)
+    others = read_references(references, reference_eyes, "auto", lambda: restorer)
+    work = Work(picture, out, restorer, {"other_half": other_half, "references": others})
     check_output(out, photo, *([mask] if mask else []))
     check_output(work.mask_path, photo)
     check_holds(out, picture)
-    faces = face_finder(eyes, "none")(picture.colour(), np.zeros(picture.shape, bool)) if eyes else []
-    work.open(mask, [point for face in faces for point in face])
+    work.open(mask, face_finder(eyes, "none")(picture.colour(), np.zeros(picture.shape, bool)) if eyes else [])
     sockets = listen(port)
     try:
         asyncio.run(_serve(work, sockets))
@@ -74,5 +87,4 @@ def paint(photo: Path, out: Path | None = None, mask: Path | None = None, run=No
         for line in (*picture.notes, *work.save()):
             print(f"faceinpaint: {photo}: {line}", file=sys.stderr)
     if work.painting.hole_area:
-        named = "".join(f" --eyes {as_text(face)}" for face in work.painting.faces)
-        print(f"{out}: restored; again: python -m faceinpaint restore {photo} {work.mask_path} -o {out}{named}")
+        print(f"{out}: restored; again: {_again(work, other_half, references, reference_eyes)}")

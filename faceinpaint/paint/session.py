@@ -13,6 +13,7 @@ from faceinpaint.paint import preview
 from faceinpaint.paint.painting import Painting, box_of
 from faceinpaint.photo.classical import eight_bits
 from faceinpaint.photo.command import face_finder
+from faceinpaint.photo.upright import upright
 
 REST = 0.4  # seconds without a step, after which all is restored from the whole photo
 NO_EYES = "No eyes are marked, so this is only continued from its surroundings: press e and click both eyes."
@@ -26,7 +27,7 @@ class Session:
     """Answers the messages of a page. Two threads restore, so that a stroke never waits for the last one's refinement.
 
     pixels: uint8 or uint16 RGB [H, W, 3].
-    restorer, options: as `photo.restore_photo` takes them.
+    restorer, options: as `restore_photo` takes them.
     send: called with each message for the page, a dict.
     """
 
@@ -69,6 +70,8 @@ class Session:
             if not faces:
                 raise ValueError("no face was found: click both eyes")
             self.painting.mark([eye for face in faces for eye in face[:2]])
+            for face in faces:
+                self.painting.settle(face[:3])
 
     @contextmanager
     def _telling(self):
@@ -115,9 +118,17 @@ class Session:
         except Exception as error:  # as many kinds as restoring has
             self.send({"say": f"Not restored: {one_line(error)}."})
 
+    def _faces(self, mask):
+        """The faces that are marked. Which way round one is, is looked at when it is first restored."""
+        for face in self.painting.faces:
+            if len(face) == 2:
+                self.painting.settle(upright(self._pixels, mask > 0, face, self._restorer))
+        return self.painting.faces
+
     def _patch(self, box, longest) -> dict:
         """The message that shows what is restored around `box`."""
-        mask, faces = self.painting.mask, self.painting.faces
+        mask = self.painting.mask
+        faces = self._faces(mask)
         box = preview.restoring_box(box, faces, mask.shape)
         part, notes = preview.restored_part(self._pixels, mask, faces, self._restorer, box, longest, **self._options)
         patch = {"patch": preview.jpeg(part, box, self._step)}

@@ -12,7 +12,7 @@ from faceinpaint.paint.session import Session
 class Canvas(anywidget.AnyWidget):
     """The photo to paint on, and the restored one. `painting.mask` is what was drawn, `painting.faces` the eyes.
 
-    photo: uint8 or uint16 RGB [H, W, 3]; restorer, options: as `photo.restore_photo` takes them.
+    photo: uint8 or uint16 RGB [H, W, 3]; restorer, options: as `restore_photo` takes them.
     eyes: points (x, y), two for each face; brush: its diameter, in photo pixels.
     mask: [H, W], nonzero = hole, to begin with: where nobody paints, it stays. One of another photo's size is left out.
     """

@@ -30,11 +30,14 @@ def centred_face(height, width) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Frame:
-    """A square of the whole frame, in its 178 pixels: `corner` (left, top) and `side`."""
+class Square:
+    """A square in the whole frame, in its 178 pixels: `corner` (left, top) and `side`."""
 
-    corner: tuple[float, float] = (0.0, 0.0)
-    side: float = float(WHOLE_SIDE)
+    corner: tuple[float, float]
+    side: float
+
+
+WHOLE_FRAME = Square((0.0, 0.0), float(WHOLE_SIDE))
 
 
 @dataclass(frozen=True)
@@ -71,20 +74,20 @@ class Alignment:
         """The same in the part of the photo that begins at its pixel `corner` (row, column)."""
         return Alignment(self.turn, self.shift - complex(corner[1], corner[0]))
 
-    def footprint(self, frame: Frame, size) -> float:
-        """How many photo pixels long a side of one of the `size` pixels across `frame` is."""
-        return abs(self.turn) * frame.side / size
+    def footprint(self, square: Square, size) -> float:
+        """How many photo pixels long a side of one of the `size` pixels across `square` is."""
+        return abs(self.turn) * square.side / size
 
-    def matrix(self, frame: Frame, size) -> np.ndarray:
-        """[2, 3]: pixel (column, row) of `frame` at `size` pixels → pixel (x, y) of the photo."""
-        step = self.turn * frame.side / size
-        first = self.turn * (_complex(frame.corner) + (0.5 + 0.5j) * frame.side / size) + self.shift
+    def matrix(self, square: Square, size) -> np.ndarray:
+        """[2, 3]: pixel (column, row) of `square` at `size` pixels → pixel (x, y) of the photo."""
+        step = self.turn * square.side / size
+        first = self.turn * (_complex(square.corner) + (0.5 + 0.5j) * square.side / size) + self.shift
         return np.array([[step.real, -step.imag, first.real], [step.imag, step.real, first.imag]])
 
-    def corners(self, frame: Frame) -> np.ndarray:
-        """The corners of `frame` in photo pixels [4, 2], in the order of a polygon."""
-        square = _complex(frame.corner) + frame.side * np.array([0, 1, 1 + 1j, 1j])
-        photo = self.turn * square + self.shift
+    def corners(self, square: Square) -> np.ndarray:
+        """The corners of `square` in photo pixels [4, 2], in the order of a polygon."""
+        corners = _complex(square.corner) + square.side * np.array([0, 1, 1 + 1j, 1j])
+        photo = self.turn * corners + self.shift
         return np.stack([photo.real, photo.imag], axis=-1)
 
 
@@ -98,21 +101,21 @@ def _reduced(picture, box, factor):
     return cv2.resize(part, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
 
 
-def resampled(picture, alignment: Alignment, frame: Frame, size) -> np.ndarray:
-    """`picture` (bool, uint8, uint16 or float32 [H, W] or [H, W, 3]) in `frame`: float32 [size, size] or
+def resampled(picture, alignment: Alignment, square: Square, size) -> np.ndarray:
+    """`picture` (bool, uint8, uint16 or float32 [H, W] or [H, W, 3]) in `square`: float32 [size, size] or
     [size, size, 3], each value the average over its pixel's footprint (linear interpolation where that is smaller than
     a photo pixel), as in `pipeline.framed`. Outside the picture its nearest pixel counts.
     """
     height, width = picture.shape[:2]
-    corners = alignment.corners(frame)
+    corners = alignment.corners(square)
     low, high = np.floor(corners.min(0)).astype(int) - 2, np.ceil(corners.max(0)).astype(int) + 3
     left, top = np.clip(low, 0, (width - 1, height - 1))
     right, bottom = np.clip(high, (left + 1, top + 1), (width, height))
-    footprint = alignment.footprint(frame, size)
+    footprint = alignment.footprint(square, size)
     factor = max(1, int(footprint / 2))
     part = _reduced(picture, (left, top, right, bottom), factor).astype(np.float32)
     finer = max(1, int(np.ceil(footprint / factor)))
-    matrix = alignment.matrix(frame, size * finer)
+    matrix = alignment.matrix(square, size * finer)
     matrix[:, 2] = (matrix[:, 2] - (left, top) + 0.5) / factor - 0.5
     matrix[:, :2] /= factor
     flags, side = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, (size * finer, size * finer)
@@ -120,19 +123,19 @@ def resampled(picture, alignment: Alignment, frame: Frame, size) -> np.ndarray:
     return cv2.resize(samples, (size, size), interpolation=cv2.INTER_AREA)
 
 
-def outside(shape, alignment: Alignment, frame: Frame, size) -> np.ndarray:
-    """Which of the `size` x `size` pixels of `frame` have their centre outside a photo of `shape` (H, W): bool."""
-    matrix = alignment.matrix(frame, size)
+def outside(shape, alignment: Alignment, square: Square, size) -> np.ndarray:
+    """Which of the `size` x `size` pixels of `square` have their centre outside a photo of `shape` (H, W): bool."""
+    matrix = alignment.matrix(square, size)
     column, row = np.meshgrid(np.arange(size), np.arange(size))
     x, y = (line[0] * column + line[1] * row + line[2] for line in matrix)
     return (x < -0.5) | (x > shape[1] - 0.5) | (y < -0.5) | (y > shape[0] - 0.5)
 
 
-def enlarged(patch, alignment: Alignment, frame: Frame, box) -> np.ndarray:
-    """`patch` [size, size, 3], a picture of `frame`, as it lies in the photo: float32 [bottom - top, right - left, 3]
+def enlarged(patch, alignment: Alignment, square: Square, box) -> np.ndarray:
+    """`patch` [size, size, 3], a picture of `square`, as it lies in the photo: float32 [bottom - top, right - left, 3]
     of the photo's `box` (left, top, right, bottom), by cubic interpolation."""
     left, top, right, bottom = box
-    matrix = alignment.matrix(frame, len(patch))
+    matrix = alignment.matrix(square, len(patch))
     matrix[:, 2] -= (left, top)
     return cv2.warpAffine(
         patch.astype(np.float32), matrix, (int(right - left), int(bottom - top)), flags=cv2.INTER_CUBIC,

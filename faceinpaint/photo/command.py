@@ -18,7 +18,7 @@ from faceinpaint.photo import kinds
 from faceinpaint.photo.alignment import centred_face
 from faceinpaint.photo.read import read, read_mask
 from faceinpaint.photo.reference import Reference
-from faceinpaint.photo.restore import restore_in_place
+from faceinpaint.photo.repair import restore_in_place
 from faceinpaint.photo.spill import widened
 from faceinpaint.photo.upright import upright, with_nose
 from faceinpaint.photo.write import FORMATS, LOSSY, check_holds, kind_of, write
@@ -104,6 +104,8 @@ def read_references(paths: list[Path], eyes: list[str] | None, align: str, load:
     eyes: of each in turn, as `--reference-eyes` has them; without, the faces are found as `align` says, and the largest
     counts; load: see `restore_file`. Raises `UserError` for a file that cannot be used.
     """
+    if eyes and not paths:
+        raise UserError("--reference-eyes: names eyes in a --reference, but there is none; give the photo as well")
     if not paths:
         return []
     if eyes and len(eyes) != len(paths):
@@ -232,8 +234,6 @@ def restore(photo: Path, mask: Path, out: Path, run=None, eyes=None, align="auto
     load = cache(partial(lite.load, run))
     if eyes and align == "none":
         raise UserError("--eyes and --align none: two answers to where the face is; give one of them")
-    if reference_eyes and not references:
-        raise UserError("--reference-eyes: names eyes in a --reference, but there is none; give the photo as well")
     options = {"other_half": other_half, "references": read_references(references, reference_eyes, align, load)}
     if photo.is_dir():
         if not mask.is_dir():

@@ -11,14 +11,14 @@ import numpy as np
 
 from faceinpaint import baselines
 from faceinpaint.config import UserError
-from faceinpaint.photo.alignment import Alignment, Frame, resampled
+from faceinpaint.photo.alignment import Alignment, Square, resampled
 from faceinpaint.photo.classical import eight_bits
-from faceinpaint.photo.restore import restore_photo
+from faceinpaint.photo.repair import restore_photo
 from faceinpaint.system.stderr import quiet_start
 
 MAX_SIDE = 1000  # pixels of the longer side of what is searched: faces of 1/50 of it are found, larger ones better
 TURNS = (-35, 35, 180, -90, 90)  # degrees by which a picture is turned where no face is seen in it, as a scan may be
-CLOSE_UP = Frame((-45.0, -45.0), 268.0)  # a face with its surroundings, for a second look
+CLOSE_UP = Square((-45.0, -45.0), 268.0)  # a face with its surroundings, for a second look
 CLOSE_UP_SIZES = (300, 402, 520)  # pixels: what the detector finds differs a little from size to size
 NAMES = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 MIRRORED = [1, 0, 2, 4, 3]  # left and right of `NAMES` exchanged

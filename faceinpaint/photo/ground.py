@@ -1,6 +1,6 @@
 """The plain ground behind a face, continued into the hole. The network has seen few of them and draws others.
 
-Pictures are float32 [S, S, 3] RGB in [0, 255], of the face's frame.
+Pictures are float32 [S, S, 3] RGB in [0, 255], of the face's square.
 """
 
 import cv2
@@ -12,15 +12,15 @@ HEAD = (89.0, 100.0), (52.0, 74.0)  # centre and half axes of an ellipse in the 
 WITH_HAIR = 1.3  # times as wide, and there is hardly ever hair outside
 ALIKE = 18.0  # levels of 255 between two pixels of one ground, before its gradient is known
 PLAIN = 5.0  # levels: a ground that deviates more from an even gradient is not plain
-WIDE = 0.05  # of the frame's edge is hole, at least
+WIDE = 0.05  # of the square's edge is hole, at least
 MIN_GROUND = 0.58  # of what is known outside the head is ground
 DRAWN = 10.0  # levels: nearer to the ground than that, the network has drawn it itself
 KNOWN = 0.4  # of the ground so drawn: then the network knows it, and where it ends
 
 
-def _outside_head(frame, size, widened=1.0):
-    step = frame.side / size
-    x, y = ((np.arange(size) + 0.5) * step + corner for corner in frame.corner)
+def _outside_head(square, size, widened=1.0):
+    step = square.side / size
+    x, y = ((np.arange(size) + 0.5) * step + corner for corner in square.corner)
     (x0, y0), (half_width, half_height) = HEAD
     return np.square((x - x0) / half_width) + np.square((y[:, None] - y0) / half_height) > widened**2
 
@@ -32,8 +32,8 @@ def _commonest(colours):
     return np.abs(colours - some[alike.sum(axis=0).argmax()]).max(axis=1) < ALIKE
 
 
-def plain_ground(photo, known, frame):
-    """The even gradient of colour that a plain ground is, everywhere in the frame [S, S, 3], and where it is known to
+def plain_ground(photo, known, square):
+    """The even gradient of colour that a plain ground is, everywhere in the square [S, S, 3], and where it is known to
     be seen, bool [S, S]; None where the ground is not plain. known: bool [S, S].
 
     A plane is fitted to the commonest colour outside the head, twice, by least squares.
@@ -41,7 +41,7 @@ def plain_ground(photo, known, frame):
     size = len(photo)
     rows, columns = np.mgrid[:size, :size] / size - 0.5
     places = np.stack([rows, columns, np.ones_like(rows)], axis=-1).astype(np.float32)
-    outside = known & _outside_head(frame, size)
+    outside = known & _outside_head(square, size)
     if outside.sum() < size:
         return None
     colours, at = photo[outside], places[outside]
@@ -59,14 +59,14 @@ def plain_ground(photo, known, frame):
 
 
 def _reaching_the_edge(seen):
-    """The parts of `seen`, bool [S, S], that touch the frame's edge: skin of the ground's colour is none of it."""
+    """The parts of `seen`, bool [S, S], that touch the square's edge: skin of the ground's colour is none of it."""
     _, labels = cv2.connectedComponents(seen.astype(np.uint8), connectivity=4)
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     return seen & np.isin(labels, np.setdiff1d(edge, 0))
 
 
-def with_ground(restored, photo, known, frame, pixel):
-    """`restored` with the plain ground of the `photo` where a hole that reaches the frame's edge shows ground, unless
+def with_ground(restored, photo, known, square, pixel):
+    """`restored` with the plain ground of the `photo` where a hole that reaches the square's edge shows ground, unless
     the network has drawn it itself: where the face's other side, mirrored, shows it, corrected at the rim by what is
     seen there; outside head and hair where that side is lost as well.
 
@@ -74,13 +74,13 @@ def with_ground(restored, photo, known, frame, pixel):
     """
     whole = known > 0.99
     edge = np.concatenate([known[0], known[-1], known[:, 0], known[:, -1]])
-    found = plain_ground(photo, whole, frame) if (edge < 0.5).mean() > WIDE else None
+    found = plain_ground(photo, whole, square) if (edge < 0.5).mean() > WIDE else None
     if found is None:
         return restored
     ground, seen = found
     mirrored_known = whole[:, ::-1]
-    guess = np.where(mirrored_known, seen[:, ::-1], _outside_head(frame, len(photo), WITH_HAIR))
-    guess &= _outside_head(frame, len(photo))
+    guess = np.where(mirrored_known, seen[:, ::-1], _outside_head(square, len(photo), WITH_HAIR))
+    guess &= _outside_head(square, len(photo))
     expected = guess & (known < 0.01)
     if (np.abs(restored - ground).max(axis=2) < DRAWN)[expected].mean() > KNOWN:
         return restored

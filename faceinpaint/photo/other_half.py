@@ -18,7 +18,7 @@ import numpy as np
 
 from faceinpaint.config import WHOLE_SIDE
 from faceinpaint.photo import classical, rim
-from faceinpaint.photo.alignment import LANDMARKS, Alignment, Frame, outside, resampled
+from faceinpaint.photo.alignment import LANDMARKS, WHOLE_FRAME, Alignment, outside, resampled
 from faceinpaint.photo.light import LUMA
 from faceinpaint.photo.registration import LARGE, MIN_KNOWN, at, registered
 
@@ -86,7 +86,7 @@ class Source:
     def framed(self):
         """The face in its whole frame, and which of the frame's pixels are known, bool [178, 178]."""
         turn = slice(None, None, -1 if self.mirrored else 1)
-        where = self.alignment, Frame(), WHOLE_SIDE
+        where = self.alignment, WHOLE_FRAME, WHOLE_SIDE
         picture = resampled(self.photo, *where) * np.float32(255 / np.iinfo(self.photo.dtype).max)
         known = ~outside(self.hole.shape, *where) & (resampled(self.hole, *where) <= THIN)
         return np.ascontiguousarray(picture[:, turn]), np.ascontiguousarray(known[:, turn])
@@ -94,7 +94,7 @@ class Source:
     def sampled(self, x, y):
         """The photo at the frame's pixels `x`, `y`, float32 [H, W] each: float32 [H, W, 3] in [0, 255]."""
         x = WHOLE_SIDE - 1 - x if self.mirrored else x
-        matrix = self.alignment.matrix(Frame(), WHOLE_SIDE).astype(np.float32)
+        matrix = self.alignment.matrix(WHOLE_FRAME, WHOLE_SIDE).astype(np.float32)
         column, row = (line[0] * x + line[1] * y + line[2] for line in matrix)
         return classical.as_float(cv2.remap(self.photo, column, row, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE))
 
@@ -184,7 +184,7 @@ def added(restored, own, within: Alignment, detail: Detail, target):
     source = detail.source
     factor, rest = shares(source.less(at(source.framed[0], detail.x, detail.y), target), detail.gain)
     fade = np.clip(rim.depth(own) / np.float32(FADE * abs(within.turn)), 0, 1)
-    reached = cv2.warpAffine(detail.gain, within.matrix(Frame(), WHOLE_SIDE), own.shape[::-1]) > 0
+    reached = cv2.warpAffine(detail.gain, within.matrix(WHOLE_FRAME, WHOLE_SIDE), own.shape[::-1]) > 0
     for tile, _ in classical.tiles(own & reached):
         tile = tuple(slice(*side.indices(length)[:2]) for side, length in zip(tile, own.shape, strict=True))
         x, y = (axis - np.float32(0.5) for axis in within.grid(tile))
@@ -232,13 +232,13 @@ def with_detail(restored, own, within: Alignment, here: Source, sources) -> list
     Returns:
         What was added: nothing where no source shows the place.
     """
-    hidden = resampled(own, within, Frame(), WHOLE_SIDE) > 1e-4
+    hidden = resampled(own, within, WHOLE_FRAME, WHOLE_SIDE) > 1e-4
     own = rim.thick_part(own, THICK * abs(within.turn))
-    thick = resampled(own, within, Frame(), WHOLE_SIDE) > 1e-4
+    thick = resampled(own, within, WHOLE_FRAME, WHOLE_SIDE) > 1e-4
     picture, known = here.framed
-    target = np.where(hidden[..., None], resampled(restored, within, Frame(), WHOLE_SIDE), picture)
+    target = np.where(hidden[..., None], resampled(restored, within, WHOLE_FRAME, WHOLE_SIDE), picture)
     found = []
-    for part in parts_of(thick & ~outside(own.shape, within, Frame(), WHOLE_SIDE)):
+    for part in parts_of(thick & ~outside(own.shape, within, WHOLE_FRAME, WHOLE_SIDE)):
         details = [detail for source in sources if (detail := detail_of(part, ~known | hidden, target, source))]
         best = max(details, key=lambda detail: detail.fit, default=None)
         if best and (best.source.name is None or best.fit > FITS):

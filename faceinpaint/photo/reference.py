@@ -1,6 +1,7 @@
 """Another photo of the same person, from which detail may come. No TensorFlow here."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ MIDDLE = np.s_[WHOLE_SIDE // 4 : -WHOLE_SIDE // 8, WHOLE_SIDE // 4 : -WHOLE_SIDE
 CONTRAST = (0.5, 2.0)  # between what factors the reference's contrast may be changed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reference:
     """A photo that shows the person.
 
@@ -30,10 +31,12 @@ class Reference:
     name: str
 
 
-def _no_finer(reference: Reference, here: Source) -> Source:
-    """The `reference` as a source, reduced where its pixels are finer than those of the photo that is repaired."""
+@lru_cache(maxsize=8)  # in `paint`, each stroke asks for the same
+def _no_finer(reference: Reference, pixel: float) -> Source:
+    """The `reference` as a source, reduced where it has more than `pixel` pixels for one of the whole frame, as many as
+    the photo that is repaired has."""
     pixels, alignment = reference.pixels, Alignment.of(reference.landmarks)
-    scale = min(1.0, abs(here.alignment.turn) / abs(alignment.turn))
+    scale = min(1.0, pixel / abs(alignment.turn))
     height, width = (max(1, round(length * scale)) for length in pixels.shape[:2])
     factors = np.array([width, height]) / pixels.shape[1::-1]
     pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
@@ -44,7 +47,7 @@ def _no_finer(reference: Reference, here: Source) -> Source:
 def sources_of(reference: Reference, here: Source) -> list[Source]:
     """The `reference` straight and mirrored, with the contrast and the brightness that the face has `here`: the mean
     and the deviation of the luma in the middle of it (Reinhard et al. 2001, "Color transfer between images")."""
-    source = _no_finer(reference, here)
+    source = _no_finer(reference, abs(here.alignment.turn))
     (wanted, known), (picture, shown) = here.framed, source.framed
     both = (known & shown)[MIDDLE]
     if not both.any():

@@ -1,6 +1,6 @@
 """The sharpness of a photograph taken over by what the network draws, which knows sharp faces better than blurred ones.
 
-Pictures are float32 [S, S, 3] RGB, of the face's frame.
+Pictures are float32 [S, S, 3] RGB, of the face's square.
 """
 
 import cv2

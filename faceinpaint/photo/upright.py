@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from faceinpaint.photo.alignment import LANDMARKS, Alignment, Frame, outside, resampled
+from faceinpaint.photo.alignment import LANDMARKS, WHOLE_FRAME, Alignment, outside, resampled
 from faceinpaint.photo.classical import around
 from faceinpaint.photo.light import Levels
 
@@ -11,9 +11,9 @@ MIN_SHOWN = 0.07  # of the network's picture is known of the 0.18 that are hidde
 PATIENCE = 0.75  # of the upright face's error: less makes a face upside-down that is upright as its eyes were given
 
 
-def _hidden(size):
+def _nose_and_mouth(size):
     """Nose and mouth of a face and of the same face upside-down, bool [size, size]."""
-    (x, y), side = LANDMARKS[:2].mean(axis=0), Frame().side
+    (x, y), side = LANDMARKS[:2].mean(axis=0), WHOLE_FRAME.side
     columns, rows = ((np.arange(size) + 0.5) * side / size - middle for middle in (x, y))
     below = (np.abs(rows) > NEAREST) & (np.abs(rows) < FARTHEST)
     return below[:, None] & (np.abs(columns) < ASIDE)
@@ -24,12 +24,12 @@ def _error(pixels, hole, eyes, restorer):
     which were hidden from it; not a number where too little of that is known."""
     size, alignment = restorer.config.size, Alignment.of(eyes)
     near = around(hole, 4)
-    hidden = resampled(hole[near], alignment.moved([side.start for side in near]), Frame(), size)
-    mask = (hidden > 1e-4) | outside(hole.shape, alignment, Frame(), size)
-    shown = _hidden(size) & ~mask
+    hidden = resampled(hole[near], alignment.moved([side.start for side in near]), WHOLE_FRAME, size)
+    mask = (hidden > 1e-4) | outside(hole.shape, alignment, WHOLE_FRAME, size)
+    shown = _nose_and_mouth(size) & ~mask
     if shown.mean() < MIN_SHOWN:
         return np.nan
-    cut = resampled(pixels, alignment, Frame(), size) * (255 / np.iinfo(pixels.dtype).max)
+    cut = resampled(pixels, alignment, WHOLE_FRAME, size) * (255 / np.iinfo(pixels.dtype).max)
     cut = np.rint(np.clip(Levels.of(cut[~mask]).apply(cut), 0, 255)).astype(np.uint8)
     restored = restorer.restore(cut, mask | shown)
     return np.abs(restored[shown].astype(float) - cut[shown]).mean()

@@ -4,7 +4,7 @@ import numpy as np
 
 from faceinpaint.baselines import symmetric_crop
 from faceinpaint.evaluation import Restore
-from faceinpaint.studies.other_half import repaired
+from faceinpaint.studies.other_half import upright_repaired
 
 
 def ways(restorer) -> dict[str, Restore]:
@@ -18,7 +18,7 @@ def ways(restorer) -> dict[str, Restore]:
     def photographs(other_half):
         def restore(images, masks):
             pairs = zip(images, masks[..., 0] > 0, strict=True)
-            return np.stack([repaired(*pair, restorer, other_half=other_half) for pair in pairs])
+            return np.stack([upright_repaired(*pair, restorer, other_half=other_half) for pair in pairs])
 
         return restore
 

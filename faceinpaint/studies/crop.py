@@ -12,7 +12,10 @@ from faceinpaint.photo.other_half import Source, with_detail
 
 def network_and_crop(restore: Callable) -> Callable:
     """`restore` of a network, with detail from the undamaged side: mirrored, registered onto the restoration and
-    carried over where both agree, as in photographs. images: uint8 [N, S, S, 3] of aligned faces, whole frames."""
+    carried over where both agree, as in photographs.
+
+    images: uint8 [N, S, S, 3] of aligned faces, whole frames; closer ones, which have the same axis, count as whole.
+    """
 
     def restore_both(images, masks):
         restored = restore(images, masks)

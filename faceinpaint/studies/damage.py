@@ -1,4 +1,4 @@
-"""Damage to faces in photographs, drawn at CelebA's own 178 pixels, and where and how it is measured."""
+"""Damage to faces in photographs, drawn at CelebA's own 178 pixels."""
 
 from functools import partial
 
@@ -6,55 +6,66 @@ import cv2
 import numpy as np
 
 from faceinpaint.config import WHOLE_SIDE
-from faceinpaint.photo.alignment import Alignment, Frame, enlarged
-from faceinpaint.photo.light import LUMA
+from faceinpaint.photo.alignment import WHOLE_FRAME, Alignment, enlarged
 
-ROWS, COLUMNS = np.indices((WHOLE_SIDE, WHOLE_SIDE))
-
-
-def ellipse(x, y, across, down, shape=(WHOLE_SIDE, WHOLE_SIDE)):
-    """The pixels inside an ellipse around (x, y) of these half-axes: bool [H, W]."""
-    rows, columns = np.indices(shape)
-    return ((columns - x) / across) ** 2 + ((rows - y) / down) ** 2 < 1
+WHOLE = (WHOLE_SIDE, WHOLE_SIDE)
+LEFT, RIGHT = (69, 91), (108, 91)  # the eyes in the whole frame
 
 
-def lines(width, seed):
-    """Four lines of `width` pixels with a bend each, drawn by `seed`: bool [178, 178]."""
-    hole, rng = np.zeros((WHOLE_SIDE, WHOLE_SIDE), np.uint8), np.random.default_rng(seed)
+def ellipse(centre, axes, shape=WHOLE):
+    """bool of `shape`; centre: (x, y); axes: half of its width and height."""
+    hole = np.zeros(shape, np.uint8)
+    return cv2.ellipse(hole, centre, axes, 0, 0, 360, 1, -1).astype(bool)
+
+
+def rectangle(top, bottom, left, right):
+    """Rows from `top` to before `bottom`, columns alike: bool [178, 178]."""
+    hole = np.zeros(WHOLE, bool)
+    hole[top:bottom, left:right] = True
+    return hole
+
+
+def lines(seed, width, side=WHOLE_SIDE):
+    """Four straight lines of `width` pixels, drawn by `seed` in a face of `side` pixels: bool [side, side]."""
+    hole, scale = np.zeros((side, side), np.uint8), side / WHOLE_SIDE
+    rng = np.random.default_rng(seed)
     for _ in range(4):
-        cv2.polylines(hole, [rng.integers(18, 160, (3, 2), np.int32)], False, 1, width)
+        start = rng.integers(20, 158, 2)
+        end = start + rng.integers(-90, 91, 2)
+        cv2.line(hole, *((int(x * scale), int(y * scale)) for x, y in (start, end)), 1, width)
     return hole.astype(bool)
 
 
-def dust(seed):
-    """Sixty specks of radius 1 or 2: bool [178, 178]."""
-    hole, rng = np.zeros((WHOLE_SIDE, WHOLE_SIDE), np.uint8), np.random.default_rng(seed)
-    for x, y, radius in rng.integers((0, 0, 1), (WHOLE_SIDE, WHOLE_SIDE, 3), (60, 3)):
-        cv2.circle(hole, (int(x), int(y)), int(radius), 1, -1)
+def specks(seed, count, radius, shape=WHOLE):
+    """`count` specks of radius 1 to `radius`, drawn by `seed`: bool of `shape`."""
+    hole, rng = np.zeros(shape, np.uint8), np.random.default_rng(seed)
+    for _ in range(count):
+        x, y, size = rng.integers((0, 0, 1), (shape[1], shape[0], radius + 1))
+        cv2.circle(hole, (int(x), int(y)), int(size), 1, -1)
     return hole.astype(bool)
 
 
-LEFT_EYE, RIGHT_EYE = ellipse(68.5, 89.5, 17, 12), ellipse(107.5, 89.5, 17, 12)
+LEFT_EYE, RIGHT_EYE = (ellipse(eye, (17, 12)) for eye in (LEFT, RIGHT))
+# What is lost of a face, bool [178, 178], or a function that draws it by the face's number.
 HOLES = {
     "one eye": LEFT_EYE,
-    "half a mouth": ellipse(77, 132, 14, 13) & (COLUMNS < 89),
-    "cheek and eye": (ROWS >= 60) & (ROWS < 150) & (COLUMNS >= 30) & (COLUMNS < 86),
-    "left half": COLUMNS < 89,
+    "half a mouth": ellipse((77, 132), (14, 13)) & (np.arange(WHOLE_SIDE) < 89),
+    "cheek and eye": rectangle(60, 150, 30, 86),
+    "left half": rectangle(0, WHOLE_SIDE, 0, 89),
     "both eyes": LEFT_EYE | RIGHT_EYE,
-    "nose": ellipse(88, 107.5, 15, 20),
-    "mouth": ellipse(88.5, 130.5, 24, 13),
-    "centre": (ROWS >= 45) & (ROWS < 134) & (COLUMNS >= 45) & (COLUMNS < 134),
-    "scratches": partial(lines, 3),
-    "strokes": partial(lines, 12),
-    "dust": dust,
+    "nose": ellipse((88, 114), (15, 20)),
+    "mouth": ellipse((89, 132), (24, 13)),
+    "centre": rectangle(44, 133, 44, 133),
+    "scratches": partial(lines, width=3),
+    "strokes": partial(lines, width=12),
+    "dust": partial(specks, count=60, radius=2),
 }
 
 
-def high_frequencies(image, restored, hole, sigma=1.0) -> float:
-    """The power of what is finer than a Gaussian in the luma of `restored`, over that of `image`, in the hole."""
-    luma = [np.float32(picture) @ LUMA for picture in (image, restored)]
-    true, drawn = (np.square(picture - cv2.GaussianBlur(picture, (0, 0), sigma))[hole].sum() for picture in luma)
-    return float(drawn / true)
+def holes(name: str, count: int) -> list[np.ndarray]:
+    """The hole `name` of `HOLES` in the first `count` faces."""
+    hole = HOLES[name]
+    return [hole(number) if callable(hole) else hole for number in range(count)]
 
 
 def placed(face, rng):
@@ -65,9 +76,9 @@ def placed(face, rng):
     turn = side / WHOLE_SIDE * np.exp(1j * angle)
     where = Alignment(turn, (0.5 + 0.5j) * across - turn * (0.5 + 0.5j) * WHOLE_SIDE)
     box = (0, 0, across, across)
-    hole = list(HOLES.values())[rng.choice([0, 5, 6])].astype(np.float32)
-    hole = enlarged(np.repeat(hole[..., None], 3, axis=-1), where, Frame(), box)[..., 0] > 0.5
-    return np.rint(np.clip(enlarged(face, where, Frame(), box), 0, 255)).astype(np.uint8), where, hole
+    hole = HOLES[("one eye", "nose", "mouth")[rng.integers(3)]].astype(np.float32)
+    hole = enlarged(np.repeat(hole[..., None], 3, axis=-1), where, WHOLE_FRAME, box)[..., 0] > 0.5
+    return np.rint(np.clip(enlarged(face, where, WHOLE_FRAME, box), 0, 255)).astype(np.uint8), where, hole
 
 
 def around(hole):

@@ -15,12 +15,13 @@ import numpy as np
 
 from faceinpaint import lite
 from faceinpaint.config import WHOLE_SIDE, Config, UserError
-from faceinpaint.evaluation import mean_and_interval, per_image, perceptual, unseen_faces
-from faceinpaint.photo.alignment import Frame, centred_face, resampled
+from faceinpaint.evaluation import mean_and_interval, perceptual, unseen_faces
+from faceinpaint.photo.alignment import WHOLE_FRAME, centred_face, resampled
 from faceinpaint.photo.reference import Reference
-from faceinpaint.photo.restore import restore_photo
 from faceinpaint.photo.upright import with_nose
-from faceinpaint.studies.damage import HOLES, LEFT_EYE, RIGHT_EYE, around, ellipse, high_frequencies, placed
+from faceinpaint.studies.damage import HOLES, LEFT_EYE, RIGHT_EYE, around, ellipse, holes, placed
+from faceinpaint.studies.measures import values
+from faceinpaint.studies.photo import repaired
 from faceinpaint.studies.results import as_json, command, measured_on
 from faceinpaint.system import files, progress
 
@@ -42,18 +43,9 @@ PEOPLE = """
 WITH_REFERENCES = ("both eyes", "nose", "mouth", "centre")
 
 
-def repaired(image, hole, restorer, eyes=EYES, **options):
-    """`image` uint8 [H, W, 3] with its `hole`, in which there is nothing to be seen, repaired."""
-    return restore_photo(np.where(hole[..., None], np.uint8(128), image), hole, restorer, [with_nose(eyes)], **options)[
-        0
-    ]
-
-
-def values(images, restored, holes, distance, sigma=1.0) -> dict[str, np.ndarray]:
-    """PSNR in the hole, LPIPS and high frequencies of each of N images [H, W, 3], holes [H, W]: float [N]."""
-    found = per_image(np.stack(images), np.stack(restored), np.stack(holes)[..., None], distance)
-    high = [high_frequencies(*one, sigma) for one in zip(images, restored, holes, strict=True)]
-    return {"psnr": found["hole_psnr"], **{name: found[name] for name in distance}, "high": np.array(high)}
+def upright_repaired(image, hole, restorer, eyes=EYES, **options):
+    """As `photo.repaired`, of a face that is known to be upright."""
+    return repaired(image, hole, restorer, with_nose(eyes), **options)
 
 
 def compared(before, after, **labels) -> dict:
@@ -70,12 +62,14 @@ def compared(before, after, **labels) -> dict:
 def by_hole(faces, restorer, distance) -> list[dict]:
     """A row for each of `HOLES`, of `faces` uint8 [N, 178, 178, 3]."""
     rows = []
-    for name, hole in progress.shown(HOLES.items(), total=len(HOLES), unit="hole"):
+    for name in progress.shown(HOLES, unit="hole"):
         some = faces if name == "one eye" else faces[:FEWER]
-        holes = [hole(seed) if callable(hole) else hole for seed in range(len(some))]
-        pairs = list(zip(some, holes, strict=True))
-        before, after = ([repaired(*pair, restorer, other_half=half) for pair in pairs] for half in (False, True))
-        measured = (values(some, restored, holes, distance) for restored in (before, after))
+        lost = holes(name, len(some))
+        pairs = list(zip(some, lost, strict=True))
+        before, after = (
+            [upright_repaired(*pair, restorer, other_half=half) for pair in pairs] for half in (False, True)
+        )
+        measured = (values(some, restored, lost, distance) for restored in (before, after))
         same = np.mean([np.array_equal(*both) for both in zip(before, after, strict=True)])
         rows.append(compared(*measured, hole=name, source="other half") | {"unchanged": float(same)})
     return rows
@@ -89,29 +83,29 @@ def by_reference(faces: dict, restorer, distance) -> list[dict]:
     people += [(group[1], group[:1]) for group in groups if len(group) > 1]
     rows = []
     for hole in WITH_REFERENCES if people else ():
-        images, holes = [faces[name] for name, _ in people], [HOLES[hole]] * len(people)
+        images, lost = [faces[name] for name, _ in people], holes(hole, len(people))
         references = [[Reference(faces[other], EYES, other) for other in others] for _, others in people]
-        before = [repaired(image, HOLES[hole], restorer) for image in images]
-        after = [repaired(image, HOLES[hole], restorer, references=known)
+        before = [upright_repaired(image, HOLES[hole], restorer) for image in images]
+        after = [upright_repaired(image, HOLES[hole], restorer, references=known)
                  for image, known in zip(images, references, strict=True)]  # fmt: skip
-        measured = (values(images, restored, holes, distance) for restored in (before, after))
+        measured = (values(images, restored, lost, distance) for restored in (before, after))
         rows.append(compared(*measured, hole=hole, source="another photo"))
     return rows
 
 
 def by_placement(faces, restorer, distance, count) -> dict:
     """A row of `count` random placements, each measured in the face's whole frame of 178 pixels."""
-    rng, stages, holes = np.random.default_rng(2019), ([], [], []), []
+    rng, stages, lost = np.random.default_rng(2019), ([], [], []), []
     for index in progress.shown(range(count), unit="placement"):
         image, where, hole = placed(faces[index % len(faces)], rng)
         eyes = np.stack([where.turn * (x + 1j * y) + where.shift for x, y in EYES + 0.5])
         eyes = np.stack([eyes.real, eyes.imag], axis=-1)
-        pictures = (image, *(repaired(image, hole, restorer, eyes, other_half=half) for half in (False, True)))
+        pictures = (image, *(upright_repaired(image, hole, restorer, eyes, other_half=half) for half in (False, True)))
         for stage, picture in zip(stages, pictures, strict=True):
-            stage.append(np.rint(resampled(picture, where, Frame(), WHOLE_SIDE)).astype(np.uint8))
-        holes.append(resampled(hole, where, Frame(), WHOLE_SIDE) > 0.5)
+            stage.append(np.rint(resampled(picture, where, WHOLE_FRAME, WHOLE_SIDE)).astype(np.uint8))
+        lost.append(resampled(hole, where, WHOLE_FRAME, WHOLE_SIDE) > 0.5)
     image, before, after = stages
-    measured = (values(image, restored, holes, distance) for restored in (before, after))
+    measured = (values(image, restored, lost, distance) for restored in (before, after))
     return compared(*measured, hole="placements", source="other half")
 
 
@@ -126,17 +120,19 @@ def by_large_photo(photos, restorer, distance) -> tuple[list[dict], list]:
     """Rows for a lost eye, left and right in turn, and for the left half; and the pictures of a sheet: of each lost eye
     the surroundings as they were, restored without and with it."""
     shape = (FFHQ_SIDE, FFHQ_SIDE)
-    eyes = [ellipse(*eye, 113, 80, shape) for eye in FFHQ_EYES]
+    eyes = [ellipse(eye, (113, 80), shape) for eye in FFHQ_EYES.astype(int)]
     rows, sheet = [], []
     for name, lost in {"one eye, large": eyes, "left half, large": [np.indices(shape)[1] < 510]}.items():
         stages = [], [], [], []
         for hole, image in itertools.product(lost, photos):
-            before, after = (repaired(image, hole, restorer, FFHQ_EYES, other_half=half) for half in (False, True))
+            before, after = (
+                upright_repaired(image, hole, restorer, FFHQ_EYES, other_half=half) for half in (False, True)
+            )
             part = around(hole) if lost is eyes else np.s_[:]
             for stage, picture in zip(stages, (image, before, after, hole), strict=True):
                 stage.append(picture[part])
-        images, before, after, holes = stages
-        measured = (values(images, restored, holes, distance, 3.0) for restored in (before, after))
+        images, before, after, parts = stages
+        measured = (values(images, restored, parts, distance, 3.0) for restored in (before, after))
         rows.append(compared(*measured, hole=name, source="other half"))
         sheet += zip(images, before, after, strict=True)
     return rows, sheet
@@ -152,7 +148,7 @@ def milliseconds(restorer, image) -> list[dict]:
         for key, half in {"without": False, "with": True}.items():
             begun = [time.perf_counter()]
             for _ in range(3):
-                repaired(large, hole > 0, restorer, centred_face(side, side), other_half=half)
+                upright_repaired(large, hole > 0, restorer, centred_face(side, side), other_half=half)
                 begun.append(time.perf_counter())
             taken[key] = 1000 * float(np.diff(begun).min())
         rows.append({"side": side, "hole": name, **taken})
@@ -173,7 +169,7 @@ def single_eyes(faces, restorer, seed=0):
     drawn = np.random.default_rng(seed).choice(len(faces), min(ON_SHEET, len(faces)), replace=False)
     for number, index in enumerate(drawn):
         hole = (LEFT_EYE, RIGHT_EYE)[number % 2]
-        pictures = [repaired(faces[index], hole, restorer, other_half=half) for half in (False, True)]
+        pictures = [upright_repaired(faces[index], hole, restorer, other_half=half) for half in (False, True)]
         yield [picture[60:125, 38:140] for picture in (faces[index], *pictures)]
 
 

@@ -11,15 +11,15 @@ import cv2
 import numpy as np
 
 from faceinpaint import baselines, celeba, figures, lite
-from faceinpaint.config import Config
-from faceinpaint.evaluation import mean_and_interval, perceptual, unseen_faces
+from faceinpaint.config import Config, UserError
+from faceinpaint.evaluation import perceptual, unseen_faces
 from faceinpaint.photo.light import LUMA
-from faceinpaint.photo.restore import restore_photo
+from faceinpaint.photo.repair import restore_photo
 from faceinpaint.photo.rim import depth
 from faceinpaint.photo.spill import widened
-from faceinpaint.pipeline import to_float
 from faceinpaint.runs import WEIGHTS, folder
-from faceinpaint.studies.photo import ellipse, lines, only_run, psnr
+from faceinpaint.studies.damage import ellipse, lines, specks
+from faceinpaint.studies.measures import means, perceived, psnr
 from faceinpaint.studies.results import as_json, command, measured_on
 from faceinpaint.system import files, progress
 
@@ -102,15 +102,6 @@ def _exposed(photo, number, repair, gain, offset):
     return {"PSNR": psnr(exposed, repair(whitened(exposed, hole), hole, EYES), hole)}
 
 
-def specks(number, count, radius, shape):
-    """`count` specks of radius 1 to `radius`, drawn by `number`: bool of `shape`."""
-    hole, rng = np.zeros(shape, np.uint8), np.random.default_rng(number)
-    for _ in range(count):
-        x, y, size = rng.integers((0, 0, 1), (shape[1], shape[0], radius + 1))
-        cv2.circle(hole, (int(x), int(y)), int(size), 1, -1)
-    return hole.astype(bool)
-
-
 def dust(photo, number, repair):
     """What 1,500 specks over a face of 1,602 pixels cost eye and mouth, dB."""
     photo, eyes = enlarged(photo, 9)
@@ -179,8 +170,7 @@ def case_rows(photos, repair) -> list[dict]:
     for name, case in progress.shown(CASES.items(), unit="case"):
         some = photos[:LARGE_FACES] if name in SLOW else photos
         found = [case(photo, number, repair) for number, photo in enumerate(some)]
-        means = {key: mean_and_interval(np.array([one[key] for one in found])) for key in found[0]}
-        rows.append({"case": name, "n": len(some), **means})
+        rows.append({"case": name, "n": len(some), **means({key: [one[key] for one in found] for key in found[0]})})
     return rows
 
 
@@ -207,11 +197,8 @@ def scratch_rows(photos, repair, whole_metrics) -> list[dict]:
         holes = [lines(number, width, side) for number in range(len(clean))]
         for method, restored in _scratches_repaired(clean, pictures, holes, repair):
             measured = {"psnr": [psnr(*one) for one in zip(pictures, restored, holes, strict=True)]}
-            for metric, distance in whole_metrics.items():
-                pairs = zip(pictures, restored, strict=True)
-                measured[metric] = [float(distance(*(to_float(one[None]) for one in pair))[0]) for pair in pairs]
-            means = {metric: mean_and_interval(np.array(values)) for metric, values in measured.items()}
-            rows.append({"side": side, "width": width, "method": method, "n": len(clean), **means})
+            measured |= perceived(pictures, restored, whole_metrics)
+            rows.append({"side": side, "width": width, "method": method, "n": len(clean), **means(measured)})
     return rows
 
 
@@ -267,13 +254,15 @@ def scratch_table(rows: list[dict]) -> str:
 def write(runs: list[str] | None, data: str, part: str, first: int | None, out: Path) -> str:
     """The study, as `studies.STUDIES` has it; beside `out`, as .png, a contact sheet. Raises `UserError` for several
     runs, for one that was not exported, and where `data` has no whole CelebA pictures."""
-    run = only_run(runs, "cases")
+    run, *more = runs or [None]
+    if more:
+        raise UserError("--study cases: is of one run; name one with --run")
+    trained = {"faceinpaint": folder.record_in(Path(run or WEIGHTS)).to_dict()}
     faces = unseen_faces(data, Config(size=64), part)
     photos = celeba.originals(faces, part, data)[:first]
     repair, (whole_metrics, _) = repairer(lite.load(run)), perceptual()
     rows, scratches = case_rows(photos, repair), scratch_rows(photos, repair, whole_metrics)
     about = {"command": command("cases", runs, data, part, first, out), **measured_on(faces, part)}
-    about |= {"trained": {"faceinpaint": folder.record_in(Path(run or WEIGHTS)).to_dict()}}
-    files.write_text(out, as_json(about | {"rows": rows, "scratches": scratches}))
+    files.write_text(out, as_json(about | {"trained": trained, "rows": rows, "scratches": scratches}))
     files.write_image(out.with_suffix(".png"), sheet(photos, repair))
     return f"{table(rows)}\n\n{scratch_table(scratches)}"

@@ -1,6 +1,7 @@
 """Results on disk: what `evaluate` measures of trained runs, with all that says how it was measured."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from faceinpaint.evaluation import (
 )
 from faceinpaint.inpainter import Inpainter
 from faceinpaint.runs import WEIGHTS, environment, folder
+from faceinpaint.studies.crop import network_and_crop
 from faceinpaint.system import files
 from faceinpaint.variations import load
 
@@ -28,16 +30,22 @@ KEPT = ("hole_psnr", "hole_ssim", "lpips")  # of each image; whole L1 and PSNR f
 SHOWN = ("eyes", "nose", "mouth", "boxes", "strokes_20_40", "centre", "half", "pixels")  # in `showcase`
 
 
-def _loaded(runs: list[str] | None) -> dict[str, tuple[Path, Inpainter]]:
-    """The runs by the names that their rows have: faceinpaint for one, several by their folders' names."""
+def named(runs: list[str] | None) -> dict[str, Path]:
+    """The folders of runs by the names that their rows have: faceinpaint for one, several by their folders' names.
+    Raises `UserError` for two of one name."""
     folders = [Path(run) for run in runs or [WEIGHTS]]
     names = ["faceinpaint"] if len(folders) == 1 else [run.resolve().name for run in folders]
     if len({*names, *BASELINES}) < len(names) + len(BASELINES):
         raise UserError(f"--run {' '.join(runs)}: two methods of one name; each run's folder needs a name of its own")
-    inpainters = [load(run) for run in folders]
-    if len({inpainter.config.size for inpainter in inpainters}) > 1:
+    return dict(zip(names, folders, strict=True))
+
+
+def _loaded(runs: list[str] | None) -> dict[str, tuple[Path, Inpainter]]:
+    """The runs by name, loaded."""
+    loaded = {name: (run, load(run)) for name, run in named(runs).items()}
+    if len({inpainter.config.size for _, inpainter in loaded.values()}) > 1:
         raise UserError(f"{', '.join(runs)}: networks of different sizes; evaluate them one by one")
-    return dict(zip(names, zip(folders, inpainters, strict=True), strict=True))
+    return loaded
 
 
 def write(runs: list[str] | None, data: str, part: str, first: int | None, out: Path) -> str:
@@ -56,7 +64,9 @@ def write(runs: list[str] | None, data: str, part: str, first: int | None, out: 
     reference, (_, inpainter) = next(iter(loaded.items()))
     faces = unseen_faces(data, inpainter.config, part)
     pictures = getattr(faces, part)[:first]
-    compared = methods(inpainter) if len(loaded) == 1 else restorers | BASELINES
+    compared = restorers | BASELINES
+    if len(loaded) == 1:
+        compared = methods(inpainter) | {"network_and_crop": network_and_crop(inpainter.restore)}
     rows = evaluate_methods(compared, pictures, inpainter.config, training=faces.train)
     paired = differences(rows, reference) if len(loaded) > 1 else []
     about = {"command": command("results", runs, data, part, first, out), **measured_on(faces, part)}
@@ -69,21 +79,32 @@ def write(runs: list[str] | None, data: str, part: str, first: int | None, out: 
 
 
 def command(study: str, runs: list[str] | None, data: str, part: str, first: int | None, out: Path) -> str:
-    """What to type for the same study again."""
+    """What to type for the same study again, but for the folders of this machine: see `_short`."""
     asked = {"--study": study if study != "results" else None, "--run": " ".join(runs or []), "--part": part}
     asked |= {"--faces": first, "--data": data, "--out": out}
-    return " ".join(["python -m faceinpaint evaluate", *(f"{key} {value}" for key, value in asked.items() if value)])
+    words = ["python -m faceinpaint evaluate", *(f"{key} {value}" for key, value in asked.items() if value)]
+    return _short(" ".join(words))
 
 
-def differences(rows: list[dict], first: str) -> list[dict]:
-    """How the other methods differ from `first`, image by image: rows with each of the metrics `KEPT` as [mean, low,
-    high] of the other's value less the first's. An interval without 0 is a difference that other faces would show."""
+def _short(text: str) -> str:
+    """`text` with every absolute path in it by its last name: where files lie on this machine concerns nobody."""
+    return re.sub(r"(?<!\S)/\S*/(?=[^\s/])", "", text)
+
+
+def differences(rows: list[dict], first: str, keys=None, metrics=KEPT) -> list[dict]:
+    """How the other methods differ from `first`, image by image: rows with each of the `metrics` as [mean, low, high]
+    of the other's value less the first's. An interval without 0 is a difference that other faces would show.
+
+    keys: under which rows say what they are of; unless given, those of `evaluate_methods`.
+    """
     compared = []
     for begin in (row for row in rows if row["method"] == first):
-        labels = {key: begin[key] for key in ("study", "framing", begin["study"])}
+        labels = {key: begin[key] for key in keys or ("study", "framing", begin["study"])}
         for row in rows:
             if row["method"] != first and "values" in row and labels.items() <= row.items():
-                paired = {name: row["values"][name] - begin["values"][name] for name in KEPT if name in row["values"]}
+                paired = {
+                    name: row["values"][name] - begin["values"][name] for name in metrics if name in row["values"]
+                }
                 means = {name: mean_and_interval(value) for name, value in paired.items()}
                 compared.append({**labels, "method": f"{row['method']} - {first}", "n": row["n"], **means})
     return compared
@@ -102,7 +123,12 @@ def showcase(restorers: dict[str, Restore], faces, config: Config, seed=0):
 
 def measured_on(faces: Faces, part: str) -> dict:
     """What a file of results says of itself: part, faces, date and commit."""
-    return {"part": part, "faces": faces.description, "date": f"{datetime.now(UTC):%F}", "commit": environment.commit()}
+    return {
+        "part": part,
+        "faces": _short(faces.description),
+        "date": f"{datetime.now(UTC):%F}",
+        "commit": environment.commit(),
+    }
 
 
 def _write_values(path: Path, rows: list[dict], names: list[str]) -> None:

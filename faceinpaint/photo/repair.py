@@ -22,13 +22,12 @@ import numpy as np
 
 from faceinpaint.config import WHOLE_SIDE
 from faceinpaint.photo import classical, grain, ground, reference, rim, sharpness
-from faceinpaint.photo.alignment import Alignment, Frame, enlarged, outside, resampled
-from faceinpaint.photo.classical import eight_bits as eight_bits
+from faceinpaint.photo.alignment import WHOLE_FRAME, Alignment, Square, enlarged, outside, resampled
 from faceinpaint.photo.light import Levels, Tone
 from faceinpaint.photo.other_half import Source, notes_of, with_detail
 from faceinpaint.photo.upright import upright
 
-MARGIN = 0.1  # of the frame's side: what is known at least on every side of a hole, where the whole frame allows it
+MARGIN = 0.1  # of the square's side: what is known at least on every side of a hole, where the whole frame allows it
 MAX_OUTSIDE = 0.5  # of the hole outside every face: more looks like a face that was missed
 MAX_HOLE = 0.5  # fraction of the network's picture; training draws no larger connected hole (masks.TRAINING_MIX)
 SAMPLE = 40_000  # pixels of the photo show its tone
@@ -37,8 +36,8 @@ MAX_TURN = 75  # degrees; a face turned by more is said
 FINER = 2  # the mismatch at the rim is read at this many times the network's pixels
 
 
-def framing_of(points, config) -> Frame:
-    """The closest frame, of those trained with, that shows the hole and a `MARGIN` around it.
+def closest_square(points, config) -> Square:
+    """The closest square, of those trained with, that shows the hole and a `MARGIN` around it.
 
     points: the hole's pixels in the whole frame [N, 2], (x, y). The whole frame when no closer one does.
     """
@@ -49,20 +48,20 @@ def framing_of(points, config) -> Frame:
         shift = min(config.framing_shift, middle - side / 2)
         corner = np.clip((first + last) / 2, middle - shift, middle + shift) - side / 2
         if (first - MARGIN * side >= corner).all() and (last + MARGIN * side <= corner + side).all():
-            return Frame((float(corner[0]), float(corner[1])), float(side))
-    return Frame(((WHOLE_SIDE - widest) / 2,) * 2, float(widest))
+            return Square((float(corner[0]), float(corner[1])), float(side))
+    return Square(((WHOLE_SIDE - widest) / 2,) * 2, float(widest))
 
 
 @dataclass(frozen=True)
-class Face:
-    """A face that the hole touches, in a part of the photo.
+class Repair:
+    """What one face repairs of the hole, in a part of the photo.
 
     Attributes:
         alignment: of the face, in the photo's pixels.
         inside: the part, two slices.
         hole: all that is too wide to be filled classically, bool [H, W].
-        own: what of that this face repairs, bool [H, W].
-        frame: what the network is to see.
+        own: what of that is repaired by this face, bool [H, W].
+        square: what the network is to see.
         pixel: the side of one of the network's pixels, in the photo's.
     """
 
@@ -70,7 +69,7 @@ class Face:
     inside: tuple[slice, slice]
     hole: np.ndarray
     own: np.ndarray
-    frame: Frame
+    square: Square
     pixel: float
 
     @property
@@ -88,7 +87,7 @@ def _distance(alignment, box):
 def _part_of(hole, alignment, pixel):
     """The part of the photo, two slices, in which the face's whole frame has some of the `hole` that is at least one of
     its `pixel`s wide, and what of the hole there is so, bool; None where nothing is."""
-    corners = alignment.corners(Frame())
+    corners = alignment.corners(WHOLE_FRAME)
     first, last = np.floor(corners.min(axis=0)) - 1, np.ceil(corners.max(axis=0)) + 2
     (left, top), (right, bottom) = (np.clip(corner, 0, hole.shape[::-1]).astype(int) for corner in (first, last))
     near = np.s_[top:bottom, left:right]
@@ -103,11 +102,11 @@ def _part_of(hole, alignment, pixel):
     return tuple(slice(start, start + length) for start, length in zip(corner, thick.shape, strict=True)), thick
 
 
-def faces_of(hole, alignments, config) -> Iterator[Face]:
-    """The faces that repair some of `hole`, bool [H, W] of the photo: what lies in their whole frame and is at least as
+def repairs_of(hole, alignments, config) -> Iterator[Repair]:
+    """What each face repairs of `hole`, bool [H, W] of the photo: what lies in its whole frame and is at least as
     wide as a pixel of the network's picture; where two overlap, the nearer one."""
     for number, alignment in enumerate(alignments):
-        pixel = alignment.footprint(Frame(), config.size)
+        pixel = alignment.footprint(WHOLE_FRAME, config.size)
         part = _part_of(hole, alignment, pixel)
         if part is None:
             continue
@@ -116,20 +115,20 @@ def faces_of(hole, alignments, config) -> Iterator[Face]:
         own = thick & (distances.argmin(axis=0) == number) & (distances[number] <= WHOLE_SIDE / 2)
         if own.any():
             x, y = alignment.grid(inside)
-            frame = framing_of(np.stack([x[own], y[own]], axis=1), config)
-            yield Face(alignment, inside, thick, own, frame, alignment.footprint(frame, config.size))
+            square = closest_square(np.stack([x[own], y[own]], axis=1), config)
+            yield Repair(alignment, inside, thick, own, square, alignment.footprint(square, config.size))
 
 
-def draw(photo, face: Face, restorer):
+def draw(photo, repair: Repair, restorer):
     """The face as the network draws it, in the photo's own light: yields each step's name and picture, float32
     [size, size, 3] in [0, 255]; the last one, twice as fine, is what is put back.
 
     photo: uint8 or uint16 [H, W, 3], its hole filled classically.
     """
     size, scale = restorer.config.size, np.float32(255 / np.iinfo(photo.dtype).max)
-    beyond = outside(photo.shape, face.alignment, face.frame, size)
-    mask = (hidden(face, size) > 1e-4) | beyond
-    cut = resampled(photo, face.alignment, face.frame, size) * scale
+    beyond = outside(photo.shape, repair.alignment, repair.square, size)
+    mask = (hidden(repair, size) > 1e-4) | beyond
+    cut = resampled(photo, repair.alignment, repair.square, size) * scale
     tone, levels = Tone.of(cut[~mask]), Levels.of(cut[~mask])
     seen = levels.apply(cut)
     yield "what the network sees", seen
@@ -137,28 +136,28 @@ def draw(photo, face: Face, restorer):
     restored = tone.put(levels.undo(restorer.restore(seen, mask).astype(np.float32)))
     yield "restored, levels and tone undone", restored
     finer = cv2.resize(restored, (FINER * size,) * 2, interpolation=cv2.INTER_CUBIC)
-    photo = resampled(photo, face.alignment, face.frame, FINER * size) * scale
+    photo = resampled(photo, repair.alignment, repair.square, FINER * size) * scale
     drawn, beyond = (part.repeat(FINER, axis=0).repeat(FINER, axis=1) for part in (mask, beyond))
-    known = (1 - hidden(face, FINER * size)) * ~beyond
+    known = (1 - hidden(repair, FINER * size)) * ~beyond
     fitted = rim.fitted(finer, photo, known * drawn * (known > MIN_KNOWN), FINER)
     yield "mismatch at the rim carried inwards", fitted
     blurred = sharpness.as_blurred(fitted, photo, known)
     yield "as sharp as its surroundings", blurred
-    yield "plain ground continued", ground.with_ground(blurred, photo, known, face.frame, FINER)
+    yield "plain ground continued", ground.with_ground(blurred, photo, known, repair.square, FINER)
 
 
-def hidden(face: Face, size) -> np.ndarray:
-    """How much of each of the `size` x `size` pixels of the face's frame is hole: float32."""
-    return resampled(face.hole, face.within, face.frame, size)
+def hidden(repair: Repair, size) -> np.ndarray:
+    """How much of each of the `size` x `size` pixels of the face's square is hole: float32."""
+    return resampled(repair.hole, repair.within, repair.square, size)
 
 
-def put_back(photo, face: Face, drawing):
+def put_back(photo, repair: Repair, drawing):
     """The `photo`, float32 in [0, 255], with the `drawing` in it: yields each step's name and picture."""
-    height, width = face.own.shape
-    restored = enlarged(drawing, face.within, face.frame, (0, 0, width, height))
-    yield "put back", np.where(face.own[..., None], restored, photo)
-    restored = rim.joined(photo, restored, rim.depth(face.hole), face.pixel)
-    yield "joined at the rim", np.where(face.own[..., None], restored, photo)
+    height, width = repair.own.shape
+    restored = enlarged(drawing, repair.within, repair.square, (0, 0, width, height))
+    yield "put back", np.where(repair.own[..., None], restored, photo)
+    restored = rim.joined(photo, restored, rim.depth(repair.hole), repair.pixel)
+    yield "joined at the rim", np.where(repair.own[..., None], restored, photo)
 
 
 def _notes(hole, left_over, areas, any_face) -> list[str]:
@@ -179,13 +178,14 @@ def _notes(hole, left_over, areas, any_face) -> list[str]:
     return notes
 
 
-def _finish(pixels, hole):
+def _finish(pixels, hole, with_grain):
     """Lays the photo's grain over all of its `hole`, and puts that on the photo's tone, if it has one, in place."""
     step = int(np.ceil(np.sqrt(hole.size / SAMPLE)))
     tone = Tone.of(classical.as_float(pixels[::step, ::step][~hole[::step, ::step]]))
     for tile, wide in classical.tiles(hole):
         part = classical.as_float(pixels[wide])
-        finished = tone.put(grain.grained(part, hole[wide], [side.start for side in wide]))
+        finished = grain.grained(part, hole[wide], [side.start for side in wide]) if with_grain else part
+        finished = tone.put(finished)
         if finished is not part:
             finished = classical.as_pixels(finished[classical.within(tile, wide)], pixels.dtype)
             pixels[tile][hole[tile]] = finished[hole[tile]]
@@ -197,39 +197,41 @@ def _turn_notes(turns) -> list[str]:
     return [said.format(abs(turn)) for turn in turns if abs(turn) > MAX_TURN]
 
 
-def sources_for(face: Face, pixels, hole, other_half, references) -> tuple[Source, list[Source]]:
-    """The photo around the `face`, and where detail for it may come from."""
-    here = Source(pixels, hole, face.alignment, mirrored=False)
+def sources_for(repair: Repair, pixels, hole, other_half, references) -> tuple[Source, list[Source]]:
+    """The photo that is repaired, and where detail for it may come from."""
+    here = Source(pixels, hole, repair.alignment, mirrored=False)
     own = [replace(here, mirrored=True)] if other_half else []
     return here, own + [source for other in references for source in reference.sources_of(other, here)]
 
 
-def restore_in_place(pixels, hole, restorer, faces, other_half=True, references=()) -> list[str]:
+def restore_in_place(pixels, hole, restorer, faces, other_half=True, references=(), with_grain=True) -> list[str]:
     """As `restore_photo`, but `pixels` themselves are changed; hole: bool [H, W]. Returns the notes."""
-    faces = [upright(pixels, hole, landmarks, restorer) for landmarks in faces]
-    alignments = [Alignment.of(landmarks[:2] if len(landmarks) == 3 else landmarks) for landmarks in faces]
+    found = [upright(pixels, hole, landmarks, restorer) for landmarks in faces]
+    alignments = [Alignment.of(landmarks[:2] if len(landmarks) == 3 else landmarks) for landmarks in found]
     classical.fill(pixels, hole)
     size = restorer.config.size
-    widths = [alignment.footprint(Frame(), size) for alignment in alignments]
+    widths = [alignment.footprint(WHOLE_FRAME, size) for alignment in alignments]
     left_over = classical.thick_part(hole, min(widths, default=min(hole.shape) / WHOLE_SIDE))
     thick, areas, details = left_over.sum(), [], []
-    for face in faces_of(hole, alignments, restorer.config):
-        *_, (_, drawing) = draw(pixels, face, restorer)
-        areas.append(float((hidden(face, size) > 1e-4).mean()))
-        *_, (_, restored) = put_back(classical.as_float(pixels[face.inside]), face, drawing)
-        here, sources = sources_for(face, pixels, hole, other_half, references)
-        details += with_detail(restored, face.own, face.within, here, sources)
-        pixels[face.inside][face.own] = classical.as_pixels(restored, pixels.dtype)[face.own]
-        left_over[face.inside][face.own] = False
+    for repair in repairs_of(hole, alignments, restorer.config):
+        *_, (_, drawing) = draw(pixels, repair, restorer)
+        areas.append(float((hidden(repair, size) > 1e-4).mean()))
+        *_, (_, restored) = put_back(classical.as_float(pixels[repair.inside]), repair, drawing)
+        here, sources = sources_for(repair, pixels, hole, other_half, references)
+        details += with_detail(restored, repair.own, repair.within, here, sources)
+        pixels[repair.inside][repair.own] = classical.as_pixels(restored, pixels.dtype)[repair.own]
+        left_over[repair.inside][repair.own] = False
     if areas:
         classical.fill(pixels, left_over)
-    _finish(pixels, hole)
+    _finish(pixels, hole, with_grain)
     turned = [round(np.rad2deg(np.angle(alignment.turn))) for alignment in alignments]
     notes = _turn_notes(turned) + notes_of(details, [other.name for other in references])
     return notes + _notes(thick, left_over.sum(), areas, bool(alignments))
 
 
-def restore_photo(pixels, mask, restorer, faces, other_half=True, references=()) -> tuple[np.ndarray, list[str]]:
+def restore_photo(
+    pixels, mask, restorer, faces, other_half=True, references=(), with_grain=True
+) -> tuple[np.ndarray, list[str]]:
     """Repairs the hole of a photograph and leaves every other pixel as it is.
 
     Args:
@@ -241,11 +243,13 @@ def restore_photo(pixels, mask, restorer, faces, other_half=True, references=())
             first), (x, y) in photo pixels; `centred_face(H, W)` for a picture cut as CelebA's are.
         other_half: whether detail may be taken from the face's undamaged side.
         references: `Reference`s, other photos of the person, from which detail may be taken as well.
+        with_grain: whether the grain of the surroundings is laid over what is restored.
 
     Returns:
         A new array of the same type and shape, and notes for the user, a line each: where detail comes from, what was
         continued from its surroundings because it lies outside every face, what is larger than trained.
     """
     restored = pixels.copy()
-    notes = restore_in_place(restored, np.asarray(mask) != 0, restorer, faces, other_half, references)
+    options = other_half, references, with_grain
+    notes = restore_in_place(restored, np.asarray(mask) != 0, restorer, faces, *options)
     return restored, notes
