@@ -186,7 +186,7 @@ def test_a_damaged_face_never_shows_what_is_under_its_hole():
     assert np.array_equal(inputs[..., :3].numpy()[known], image.numpy()[known])
     clean, _ = pipeline.framed_example(pictures, chosen, seed)
     told = np.broadcast_to(own == 0, image.shape)
-    assert np.allclose(image.numpy()[told], clean.numpy()[told], atol=1e-5)
+    assert np.allclose(image.numpy()[told], clean.numpy()[told], atol=2e-4)
     assert not np.allclose(image.numpy()[~told], clean.numpy()[~told], atol=0.1)
 
 

@@ -10,7 +10,7 @@ from faceinpaint.config import Config
 from faceinpaint.fills import FILLS
 from faceinpaint.inpainter import Inpainter
 
-LEAST = -1.0 + 1.0 / 255  # on [-1, 1]: a pixel is damaged where any share of it is
+LEAST = -1.0 + 1e-4  # on [-1, 1]: a pixel is damaged where any share of it is
 ANY_HOLE = partial(masks.mixed, masks.TRAINING_MIX)
 
 
