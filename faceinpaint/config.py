@@ -75,14 +75,22 @@ class Config:
 PRESETS: dict[str, dict] = {
     "paper": {},
     "bce_only": {"reconstruction_weight": 0.0, "adversarial_weight": 1.0},
-    "noise_fill": {"fill": "noise"},
-    "mean_fill": {"fill": "mean"},
-    "constant_fill": {"fill": "constant"},
-    "coarse_to_fine": {"system": "coarse_to_fine"},
+    **{f"{fill}_fill": {"fill": fill}
+       for fill in ("noise", "mean", "constant", "uniform", "salt_and_pepper", "shuffle", "patch")},
     "rotated": {"rotation": 45.0},
     "perceptual": {"system": "perceptual"},
     # A further octave for trained weights, --start: finer pictures, and the thin holes that show them.
     "octave": {"system": "octave", "size": 128, "mix": "thin", "epochs": 15, "generator_rate": 2e-4},
+    "unmosaic": {"fill": "mosaic"},
+    "unmosaic_blind": {"fill": "mosaic", "system": "blind"},  # not told where the mosaic is
+    **{name: {"system": name} for name in ("coarse_to_fine", "damaged_only", "nested")},
+    # As their papers weigh their own terms; and as narrow as takes the U-Net's seconds for a step.
+    "context_encoder": {"system": "context_encoder", "fill": "mean", "reconstruction_weight": 0.999,
+                        "adversarial_weight": 0.001},
+    "wasserstein": {"system": "wasserstein", "reconstruction_weight": 100.0, "adversarial_weight": 1.0},
+    "coarse_to_fine_narrow": {"system": "coarse_to_fine", "generator_widths": (16, 24, 48)},
+    "sc_fegan": {"system": "sc_fegan", "generator_widths": (16, 24, 48), "reconstruction_weight": 1.0,
+                 "adversarial_weight": 0.001},
     "smoke": {
         "train_images": 48,
         "validation_images": 8,
@@ -94,7 +102,7 @@ PRESETS: dict[str, dict] = {
         "discriminator_dense": 8,
         "epochs": 2,
     },
-}
+}  # fmt: skip
 
 RETIRED = ("generator", "damage_on_device", "average_momentum")  # keys that earlier versions wrote
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from faceinpaint import losses, metrics
+from faceinpaint import losses, metrics, pipeline
 from faceinpaint.config import Config
 from faceinpaint.contract import checked
 from faceinpaint.fills import FILLS
@@ -51,6 +51,10 @@ class Inpainter(keras.Model):
 
     build_generator = staticmethod(build_unet)
     build_discriminator = staticmethod(build_discriminator)
+    training_example = staticmethod(pipeline.training_example)
+    fixed_examples = staticmethod(pipeline.fixed_examples)
+    discriminator_loss = staticmethod(losses.discriminator_loss)
+    adversarial_loss = staticmethod(losses.adversarial_loss)
 
     def __init__(self, config: Config):
         super().__init__(name="inpainter")
@@ -122,12 +126,12 @@ class Inpainter(keras.Model):
             stages = [composite(image, generated, mask) for generated in self.stages(filled_image, mask)]
             restored = stages[-1]
             real_logits, fake_logits = self.judged(image, restored, mask)
-            discriminator_loss = losses.discriminator_loss(real_logits, fake_logits)
-            adversarial_loss = losses.adversarial_loss(fake_logits)  # [B]
+            discriminator_loss = self.discriminator_loss(real_logits, fake_logits)
+            discriminator_loss += self.penalty(image, restored, mask)
+            adversarial_loss = self.adversarial_loss(fake_logits)  # [B]
             reconstruction_loss = self.reconstruction_loss(image, stages, mask)
-            # Without the reconstruction term the generator is to know nothing of the error.
-            balance = losses.balance(losses.hole_error(image, restored, mask), mask) if weight else 1.0
-            adversarial_term = self.config.adversarial_weight * tf.reduce_mean(balance * adversarial_loss)
+            balanced = self.balance(image, restored, mask) * adversarial_loss
+            adversarial_term = self.config.adversarial_weight * tf.reduce_mean(balanced)
             generator_loss = weight * reconstruction_loss + adversarial_term
         self.descend(self.generator_optimizer, tape, generator_loss, self.generator)
         self.descend(self.discriminator_optimizer, tape, discriminator_loss, self.discriminator)
@@ -149,6 +153,16 @@ class Inpainter(keras.Model):
         """How far the holes are from the truth: the mean of `losses.reconstruction_loss` over what all `stages` restore
         (Yu et al. 2019, "Free-form image inpainting with gated convolution", section 3.4)."""
         return tf.reduce_mean([losses.reconstruction_loss(losses.hole_error(image, x, mask)) for x in stages])
+
+    def balance(self, image, restored, mask):
+        """The weight of each image's adversarial loss, [B] or 1: `losses.balance`. Without the reconstruction term the
+        generator is to know nothing of the error."""
+        weighed = self.config.reconstruction_weight > 0
+        return losses.balance(losses.hole_error(image, restored, mask), mask) if weighed else 1.0
+
+    def penalty(self, image, restored, mask):
+        """What the discriminator's loss counts besides its logits: nothing."""
+        return 0.0
 
     def judged(self, image, restored, mask):
         """The discriminator's logits of `image` and of `restored`, each [B, 1], in one pass: faster than two."""

@@ -65,6 +65,13 @@ def load_features(root: Path | None = None):
     return lambda image: tf.reduce_mean(list(_activations(layers, image))[-1], axis=(1, 2))
 
 
+def load_activations(root: Path | None = None):
+    """The function that gives what AlexNet's convolutions see, each rectified: float [B, H, W, 3] in [-1, 1] → five
+    float32 [B, h, w, C]. `root` and errors as in `load`."""
+    layers = _layers(root)
+    return lambda image: list(_activations(layers, image))
+
+
 def _layers(root: Path | None) -> list:
     """(kernel, bias, head) of each of AlexNet's five convolutions; a head weighs the channels for LPIPS."""
     path = Path(root or downloads.data_folder()) / "downloads" / "lpips-alexnet-0.1.npz"

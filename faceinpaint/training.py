@@ -108,8 +108,9 @@ def fit(run: Run, inpainter: Inpainter):
     """Trains all epochs that `run` has not finished."""
     if not run.config.jit_compile:  # Keras leaves uncompiled what is to be deterministic
         tf.config.experimental.enable_op_determinism()
-    batches = pipeline.training_batches(run.faces.train, run.config, first_step=run.finished * run.steps)
-    validation = tf.data.Dataset.from_tensor_slices(tuple(pipeline.fixed_examples(run.faces.validation, run.config)))
+    first_step, draw = run.finished * run.steps, inpainter.training_example
+    batches = pipeline.training_batches(run.faces.train, run.config, first_step, draw)
+    validation = tf.data.Dataset.from_tensor_slices(tuple(inpainter.fixed_examples(run.faces.validation, run.config)))
     with signals.between_steps() as heed:
         inpainter.fit(
             devices.shares(run.strategy, batches),
@@ -130,7 +131,7 @@ def finish(run: Run):
         callbacks.save_generator(run.folder, _resumed(run))
     if trained or not (run.folder / "progress.gif").is_file():
         grids.write_filmstrip(run.folder, run.config.epochs)
-    if trained or not (run.folder / EXPORTED).is_file():
+    if export.possible(run.config) and (trained or not (run.folder / EXPORTED).is_file()):
         export.write(load(run.folder), run.folder / EXPORTED)
 
 

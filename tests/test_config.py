@@ -20,7 +20,19 @@ def test_json_round_trip(name, tmp_path):
     assert config.read(path) == settings
 
 
-@pytest.mark.parametrize("name", sorted(set(PRESETS) - {"paper", "smoke", "bce_only", "octave"}))
+# As their papers have several things at once.
+OWN_TERMS = {
+    "bce_only",
+    "octave",
+    "unmosaic_blind",
+    "context_encoder",
+    "wasserstein",
+    "coarse_to_fine_narrow",
+    "sc_fegan",
+}
+
+
+@pytest.mark.parametrize("name", sorted(set(PRESETS) - {"paper", "smoke"} - OWN_TERMS))
 def test_variations_change_one_thing(name):
     assert len(PRESETS[name]) == 1
 

@@ -11,8 +11,8 @@ from faceinpaint import config, lite
 from faceinpaint.config import UserError
 from faceinpaint.runs import folder as restoring
 
-FILLS = [{"fill": fill} for fill in ("surround", "mean", "noise", "constant")]
-CASES = [*FILLS, {"system": "coarse_to_fine"}, {"system": "octave"}, {"size": 48}]
+FILLS = [{"fill": fill} for fill in ("surround", "mean", "constant", "noise", "uniform", "mosaic")]
+CASES = [*FILLS, {"system": "coarse_to_fine"}, {"system": "octave"}, {"system": "blind"}, {"size": 48}]
 
 
 def examples(size, seed=0):

@@ -20,14 +20,22 @@ from faceinpaint.system.stderr import captured_stderr
 from faceinpaint.variations import load
 from faceinpaint.variations.octave import Octave
 
+NOISES = ("noise", "uniform", "salt_and_pepper")  # the same whatever the picture
+PLACES = ("shuffle", "patch")  # drawn for each picture, which LiteRT cannot
+
+
+def possible(config: Config) -> bool:
+    """Whether LiteRT can run a generator of `config`: it draws no random numbers."""
+    return config.fill not in PLACES
+
 
 def _fill(config: Config):
-    """`fill(image, mask)` → filled_image. LiteRT draws no random numbers: noise is drawn here, once for all images."""
+    """`fill(image, mask)` → filled_image. Noise is drawn here, once for all images."""
     seed = tf.constant([config.seed, 3])  # of the first image of a batch in `Inpainter.restore`
-    if config.fill != "noise":
+    if config.fill not in NOISES:
         return lambda image, mask: FILLS[config.fill](image, mask, seed)
     side = [1, config.size, config.size]
-    drawn = FILLS["noise"](tf.zeros([*side, 3]), tf.ones([*side, 1]), seed)
+    drawn = FILLS[config.fill](tf.zeros([*side, 3]), tf.ones([*side, 1]), seed)
     return lambda image, mask: composite(image, drawn, mask)
 
 
@@ -45,8 +53,8 @@ def _function(name: str, result: str, compute, height: int, width: int):
 def _functions(inpainter: Inpainter) -> list:
     """What `Inpainter.restore` does with one image between its two roundings: fill, generate, composite.
 
-    With the fill `noise`, each image gets the noise that `restore` gives to the first image of a batch. Of an octave
-    the coarse half by itself, and the fine one for each size of part that `lite.octave` has it draw.
+    With a fill of noise, each image gets the noise that `restore` gives to the first image of a batch. Of an octave the
+    coarse half by itself, and the fine one for each size of part that `lite.octave` has it draw.
     """
     size, fill = inpainter.config.size, _fill(inpainter.config)
     if not isinstance(inpainter, Octave):

@@ -10,13 +10,30 @@ from pathlib import Path
 from faceinpaint.config import Config, UserError, from_dict, read
 from faceinpaint.inpainter import Inpainter
 from faceinpaint.runs import folder
+from faceinpaint.variations.blind import Blind
 from faceinpaint.variations.coarse_to_fine import CoarseToFine
+from faceinpaint.variations.context_encoder import ContextEncoder
+from faceinpaint.variations.damaged_only import DamagedOnly
+from faceinpaint.variations.nested import Nested
 from faceinpaint.variations.octave import Octave
 from faceinpaint.variations.perceptual import Perceptual
+from faceinpaint.variations.sc_fegan import ScFegan
+from faceinpaint.variations.wasserstein import Wasserstein
 
 __all__ = ["SYSTEMS", "build", "check_start", "load"]
 
-SYSTEMS = {"paper": Inpainter, "coarse_to_fine": CoarseToFine, "perceptual": Perceptual, "octave": Octave}
+SYSTEMS = {
+    "paper": Inpainter,
+    "coarse_to_fine": CoarseToFine,
+    "context_encoder": ContextEncoder,
+    "damaged_only": DamagedOnly,
+    "wasserstein": Wasserstein,
+    "blind": Blind,
+    "nested": Nested,
+    "sc_fegan": ScFegan,
+    "perceptual": Perceptual,
+    "octave": Octave,
+}
 
 
 def build(config: Config) -> Inpainter:

@@ -1,10 +1,29 @@
 """What goes into the hole before the generator sees it.
 
-Each fill takes `image` [B, H, W, C] (its hole's values are ignored), `mask` [B, H, W, 1] with 1 = hole, and `seed`, an
-integer tensor [2] (only `noise` uses it), and returns `filled_image` [B, H, W, C], equal to `image` on known pixels.
+What lives here: the fills of the paper, below, and those that they are compared with: `noises` of other kinds, and
+`mosaic`. Each takes `image` [B, H, W, C] (its hole's values are ignored, but by `mosaic`), `mask` [B, H, W, 1] with
+1 = hole, and `seed`, an integer tensor [2] (only those that draw something use it), and returns `filled_image`
+[B, H, W, C], equal to `image` on known pixels.
 """
 
 import tensorflow as tf
+
+from faceinpaint.fills.mosaic import mosaic
+from faceinpaint.fills.noises import noise, patch, salt_and_pepper, shuffle, uniform
+
+__all__ = [
+    "FILLS",
+    "constant",
+    "finer",
+    "mean",
+    "mosaic",
+    "noise",
+    "patch",
+    "salt_and_pepper",
+    "shuffle",
+    "surround",
+    "uniform",
+]
 
 
 def _push_pull(value, weight):
@@ -41,12 +60,6 @@ def mean(image, mask, seed=None):
     return image * known + colour * mask
 
 
-def noise(image, mask, seed):
-    """Gaussian noise of standard deviation 0.5, clipped to [-1, 1]: what the paper argues against."""
-    values = tf.random.stateless_normal(tf.shape(image), seed, stddev=0.5)
-    return image * (1.0 - mask) + tf.clip_by_value(values, -1.0, 1.0) * mask
-
-
 def constant(image, mask, seed=None):
     """Mid-grey, 0."""
     return image * (1.0 - mask)
@@ -60,4 +73,14 @@ def finer(image, mask, restored):
     return image * (1.0 - mask) + tf.image.resize(restored, image.shape[1:3]) * mask
 
 
-FILLS = {"surround": surround, "mean": mean, "noise": noise, "constant": constant}
+FILLS = {
+    "surround": surround,
+    "mean": mean,
+    "noise": noise,
+    "constant": constant,
+    "uniform": uniform,
+    "salt_and_pepper": salt_and_pepper,
+    "shuffle": shuffle,
+    "patch": patch,
+    "mosaic": mosaic,
+}
