@@ -80,7 +80,7 @@ PRESETS: dict[str, dict] = {
     "rotated": {"rotation": 45.0},
     "perceptual": {"system": "perceptual"},
     # A further octave for trained weights, --start: finer pictures, and the thin holes that show them.
-    "octave": {"system": "octave", "size": 128, "mix": "thin", "epochs": 15, "generator_rate": 2e-4},
+    "octave": {"system": "octave", "size": 128, "mix": "thin", "epochs": 10, "generator_rate": 2e-4},
     "unmosaic": {"fill": "mosaic"},
     "unmosaic_blind": {"fill": "mosaic", "system": "blind"},  # not told where the mosaic is
     **{name: {"system": name} for name in ("coarse_to_fine", "damaged_only", "nested")},

@@ -130,7 +130,7 @@ def test_the_weights_that_come_with_the_package_are_equal_to_keras():
         pytest.skip("faceinpaint/weights is not there")
     from faceinpaint import load
 
-    assert raw_difference(load(), lite.load()) < 1e-5
+    assert raw_difference(load(), lite.load(restoring.WEIGHTS)) < 1e-5
 
 
 def test_what_is_published_is_small_and_equal_in_both_forms(tmp_path):
@@ -144,12 +144,14 @@ def test_what_is_published_is_small_and_equal_in_both_forms(tmp_path):
     (run / "config.json").write_text(config.to_json(inpainter.config))
     (run / "environment.json").write_text('{"commit": "abc"}')
     (run / "history.jsonl").write_text('{"epoch": 1}\n')
+    (run / "timing.jsonl").write_text('{"epoch": 1, "seconds": 2.5}\n')
     inpainter.averaged_generator.save(run / "generator.keras")
     export.publish(run, published)
     assert sorted(path.name for path in published.iterdir()) == [
-        "config.json", "environment.json", "generator.keras", "generator.tflite", "history.jsonl"
+        "config.json", "environment.json", "generator.keras", "generator.tflite", "history.jsonl", "timing.jsonl"
     ]  # fmt: skip
-    assert (published / "history.jsonl").read_bytes() == (run / "history.jsonl").read_bytes()
+    for name in ("history.jsonl", "timing.jsonl"):
+        assert (published / name).read_bytes() == (run / name).read_bytes()
     assert (published / "generator.keras").stat().st_size < 0.75 * (run / "generator.keras").stat().st_size
     loaded = load(published)
     assert raw_difference(loaded, lite.load(published)) < 1e-5

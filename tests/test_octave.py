@@ -10,6 +10,7 @@ from faceinpaint import config, fills, lite, lpips, pipeline, training
 from faceinpaint.config import UserError
 from faceinpaint.inpainter import Inpainter, composite
 from faceinpaint.lite.octave import part_of
+from faceinpaint.runs import Record, folder
 from faceinpaint.variations import build, octave, perceptual
 
 SMOKE = config.preset("smoke", precision="float32", size=32)
@@ -152,3 +153,18 @@ def test_parts(rows, columns, part):
     mask = np.zeros((64, 64, 1), np.float32)
     mask[slice(*rows), slice(*columns)] = 1
     assert part_of(mask) == part
+
+
+def test_the_finest_weights_are_what_repairs_photographs(finer, tmp_path, monkeypatch):
+    from faceinpaint.lite import export
+
+    monkeypatch.setattr(folder, "WEIGHTS", tmp_path)
+    for name, inpainter in (("", Inpainter(SMOKE)), ("octave", finer)):
+        run = tmp_path / "runs" / name
+        run.mkdir(parents=True, exist_ok=True)
+        for file, text in Record(inpainter.config, {"commit": "abc"}).texts().items():
+            (run / file).write_text(text)
+        inpainter.averaged_generator.save(run / "generator.keras")
+        export.publish(run, tmp_path / name)
+        assert lite.load().config == inpainter.config
+    assert not (tmp_path / "octave" / "generator.keras").exists()

@@ -14,7 +14,7 @@ import tensorflow as tf
 from faceinpaint.config import RETIRED, Config
 from faceinpaint.fills import FILLS
 from faceinpaint.inpainter import Inpainter, composite
-from faceinpaint.runs.folder import EXPORTED, WEIGHTS, record_in
+from faceinpaint.runs.folder import EXPORTED, OCTAVE, WEIGHTS, record_in
 from faceinpaint.system.files import replacing, write_bytes, write_text
 from faceinpaint.system.stderr import captured_stderr
 from faceinpaint.variations import load
@@ -120,21 +120,26 @@ def _save_small(inpainter: Inpainter, path: Path):
                 small.writestr(member, large.read(member))
 
 
-def publish(run: str | Path, folder: str | Path = WEIGHTS):
+def publish(run: str | Path, folder: str | Path | None = None):
     """Makes of the run directory `run` the weights that come with the package, or a `folder` like them.
 
-    Config, environment and history of the run are copied. The averaged generator is written for Keras and for LiteRT,
-    its weights rounded to float16. Of `folder` itself it makes the same anew, in the form of today's code; the settings
-    that are retired since stand under "retired" in the environment.
+    The averaged generator is written for Keras and for LiteRT, that of an octave for LiteRT alone, with its weights
+    rounded to float16. Config, environment, history and times of the run are copied. Of `folder` itself it makes the
+    same anew, in the form of today's code; the settings that are retired since stand under "retired" in the
+    environment.
     Raises `UserError` for a run without a trained generator.
     """
-    run, folder = Path(run), Path(folder)
-    inpainter, record = load(run), record_in(run)
+    run = Path(run)
+    inpainter, record, times = load(run), record_in(run), run / "timing.jsonl"
+    finer = isinstance(inpainter, Octave)
+    folder = Path(folder or (WEIGHTS / OCTAVE if finer else WEIGHTS))
     retired = {key: value for key, value in json.loads((run / "config.json").read_text()).items() if key in RETIRED}
     record.environment |= {"retired": retired} if retired else {}
+    texts = record.texts() | ({times.name: times.read_text()} if times.is_file() else {})
     folder.mkdir(parents=True, exist_ok=True)
     halve(inpainter)
-    _save_small(inpainter, folder / "generator.keras")
+    if not finer:
+        _save_small(inpainter, folder / "generator.keras")
     write(inpainter, folder / EXPORTED)
-    for name, text in record.texts().items():
+    for name, text in texts.items():
         write_text(folder / name, text)

@@ -1,5 +1,5 @@
 """What a run leaves behind: its directory and record, checkpoints, grids, and the callbacks that write them."""
 
-from faceinpaint.runs.folder import EXPORTED, WEIGHTS, Record
+from faceinpaint.runs.folder import EXPORTED, OCTAVE, WEIGHTS, Record
 
-__all__ = ["EXPORTED", "WEIGHTS", "Record", "callbacks", "checkpoint", "environment", "folder", "grids"]
+__all__ = ["EXPORTED", "OCTAVE", "WEIGHTS", "Record", "callbacks", "checkpoint", "environment", "folder", "grids"]

@@ -19,6 +19,7 @@ from faceinpaint.system.files import locked, remove_partial, write_text
 
 EXPORTED = "generator.tflite"  # the generator in a run directory that needs no TensorFlow
 WEIGHTS = Path(__file__).parents[1] / "weights"  # the run directory that comes with the package
+OCTAVE = "octave"  # and in it that of the same an octave finer, for LiteRT alone
 NOT_COMPARED = ("data", "start")  # what an environment tells that is no part of the machine
 
 
@@ -85,11 +86,12 @@ def record_in(folder: Path) -> Record:
 
 
 def trained_file(run: str | Path | None, name: str, remedy: str) -> Path:
-    """The file `name` of the run directory `run`; of the weights that come with the package when it is None.
+    """The file `name` of the run directory `run`; of the finest weights that come with the package when it is None.
 
     Raises `UserError`, with the `remedy` for a run that lacks it, when there is none.
     """
-    path = (WEIGHTS if run is None else Path(run)) / name
+    folders = [WEIGHTS / OCTAVE, WEIGHTS] if run is None else [Path(run)]
+    path = next((folder / name for folder in folders if (folder / name).is_file()), folders[-1] / name)
     if path.is_file():
         return path
     if run is None:
