@@ -32,8 +32,7 @@ help:  ## this page
 	@echo '  PRESET=NAME    the experiment: paper, or a variation of it'
 	@echo '  EPOCHS=N SIZE=PIXELS   instead of those in the preset; the side of the picture: 64, 96, 128, 256'
 	@echo '  STRATEGY=NAME  mirrored: all GPUs of this machine; multiworker: the machines in TF_CONFIG; else one device'
-	@echo '  START=FOLDER   begin with the generator of this run, such as faceinpaint/weights, instead of at random'
-	@echo '  RUN=FOLDER     where training writes and evaluation reads; else runs/PRESET'
+	@echo '  RUN=FOLDER START=FOLDER   where training writes and evaluation reads, else runs/PRESET; whose generator it starts with'
 	@echo '  PHOTO= MASK= OUT= EYES=X1,Y1,X2,Y2 PORT=N   what to restore, white where damaged, into what, the eyes, the page'
 	@echo '  PYTHON=PATH    the Python, 3.11 to 3.13, that .venv is made with'
 	@echo
