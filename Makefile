@@ -4,6 +4,8 @@ DATA ?= auto
 PRESET ?= paper
 RUN ?= runs/$(PRESET)$(SIZE:%=_%)
 EPOCHS ?=
+FACES ?=
+PART ?=
 SIZE ?=
 STRATEGY ?=
 START ?=
@@ -31,6 +33,7 @@ help:  ## this page
 	@echo '  DATA=PATH      an archive or a folder of images, or sample, tfds; else what is found, at least the sample'
 	@echo '  PRESET=NAME    the experiment: paper, or a variation of it'
 	@echo '  EPOCHS=N SIZE=PIXELS   instead of those in the preset; the side of the picture: 64, 96, 128, 256'
+	@echo '  EPOCHS=N FACES=N       of variations: a rehearsal; PART=test: what is trained, on test faces'
 	@echo '  STRATEGY=NAME  mirrored: all GPUs of this machine; multiworker: the machines in TF_CONFIG; else one device'
 	@echo '  RUN=FOLDER START=FOLDER   where training writes and evaluation reads, else runs/PRESET; whose generator it starts with'
 	@echo '  PHOTO= MASK= OUT= EYES=X1,Y1,X2,Y2 PORT=N   what to restore, white where damaged, into what, the eyes, the page'
@@ -67,13 +70,10 @@ readme: $(VENV)  ## fill the measured figures into README, model card and notebo
 	$(PY) -m faceinpaint.studies
 	$(PY) -c 'from faceinpaint.bench import browser; browser.installed() and browser.screenshot("notebooks/figures/paint.png")'
 
-# As the paper's claims want it: the same faces, epochs and seeds for all. What notebook 3 shows was made by it.
-VARIATIONS = paper noise_fill mean_fill constant_fill bce_only coarse_to_fine rotated
-variations: $(VENV)  ## train what the paper compares alike, on 4,000 faces of DATA, and measure all side by side
-	for preset in $(VARIATIONS); do $(PY) -m faceinpaint train --preset $$preset --faces 4000 --epochs $(or $(EPOCHS),5) \
-		--data $(call quoted,$(DATA)) --run runs/variations/$$preset || exit $$?; done
-	$(PY) -m faceinpaint evaluate --run $(VARIATIONS:%=runs/variations/%) --data $(call quoted,$(DATA)) --faces 100 \
-		--out runs/variations.json
+# Resumable, one training after the other, each measured as it ends; with EPOCHS or FACES a rehearsal, in runs/rehearsal.
+variations: $(VENV)  ## train and measure what the paper compares, a preset and a seed at a time; half a day
+	$(PY) -m faceinpaint.studies claims --data $(call quoted,$(DATA)) \
+		$(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(FACES),--faces $(FACES)) $(if $(PART),--part $(PART))
 
 # With the weights that come with the repository, unless a run is named.
 restore: $(VENV)  ## repair PHOTO where MASK is white, into OUT; EYES names the eyes, else the package mtcnn looks
