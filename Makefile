@@ -33,12 +33,11 @@ help:  ## this page
 	@echo '  DATA=PATH      an archive or a folder of images, or sample, tfds; else what is found, at least the sample'
 	@echo '  PRESET=NAME    the experiment: paper, or a variation of it'
 	@echo '  EPOCHS=N SIZE=PIXELS   instead of those in the preset; the side of the picture: 64, 96, 128, 256'
-	@echo '  EPOCHS=N FACES=N       of variations: a rehearsal; PART=test: what is trained, on test faces'
 	@echo '  STRATEGY=NAME  mirrored: all GPUs of this machine; multiworker: the machines in TF_CONFIG; else one device'
 	@echo '  RUN=FOLDER START=FOLDER   where training writes and evaluation reads, else runs/PRESET; whose generator it starts with'
 	@echo '  PHOTO= MASK= OUT= EYES=X1,Y1,X2,Y2 PORT=N   what to restore, white where damaged, into what, the eyes, the page'
+	@echo '  FACES=N PART=test   of variations: fewer faces, as a rehearsal; at last, the test faces'
 	@echo '  PYTHON=PATH    the Python, 3.11 to 3.13, that .venv is made with'
-	@echo
 	@echo 'For example: make train DATA=img_align_celeba.zip EPOCHS=15'
 	@echo 'NVIDIA GPU: a line at the top of requirements.txt. All options: .venv/bin/python -m faceinpaint --help'
 
