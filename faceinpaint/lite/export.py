@@ -14,7 +14,7 @@ import tensorflow as tf
 from faceinpaint.config import RETIRED, Config
 from faceinpaint.fills import FILLS
 from faceinpaint.inpainter import Inpainter, composite
-from faceinpaint.runs.folder import EXPORTED, OCTAVE, WEIGHTS, record_in
+from faceinpaint.runs.folder import EXPORTED, OCTAVE, WEIGHTS, lines, record_in, start_of
 from faceinpaint.system.files import replacing, write_bytes, write_text
 from faceinpaint.system.stderr import captured_stderr
 from faceinpaint.variations import load
@@ -120,22 +120,31 @@ def _save_small(inpainter: Inpainter, path: Path):
                 small.writestr(member, large.read(member))
 
 
+def _times(run: Path) -> list[dict]:
+    """When each epoch of `run` ended and how long it took; before them, those of the run that it began with."""
+    record, file = record_in(run), run / "timing.jsonl"
+    start = start_of(record)
+    before = _times(Path(start)) if start and Path(start, file.name).is_file() else []
+    text = file.read_text() if file.is_file() else ""
+    return before + [{"run": run.name} | json.loads(line) for line in text.splitlines()]
+
+
 def publish(run: str | Path, folder: str | Path | None = None):
     """Makes of the run directory `run` the weights that come with the package, or a `folder` like them.
 
     The averaged generator is written for Keras and for LiteRT, that of an octave for LiteRT alone, with its weights
-    rounded to float16. Config, environment, history and times of the run are copied. Of `folder` itself it makes the
-    same anew, in the form of today's code; the settings that are retired since stand under "retired" in the
-    environment.
+    rounded to float16. Config, environment and history of the run are copied, and its times with those of the runs
+    before it. Of `folder` itself it makes the same anew, in the form of today's code; the settings that are retired
+    since stand under "retired" in the environment.
     Raises `UserError` for a run without a trained generator.
     """
     run = Path(run)
-    inpainter, record, times = load(run), record_in(run), run / "timing.jsonl"
+    inpainter, record = load(run), record_in(run)
     finer = isinstance(inpainter, Octave)
     folder = Path(folder or (WEIGHTS / OCTAVE if finer else WEIGHTS))
     retired = {key: value for key, value in json.loads((run / "config.json").read_text()).items() if key in RETIRED}
     record.environment |= {"retired": retired} if retired else {}
-    texts = record.texts() | ({times.name: times.read_text()} if times.is_file() else {})
+    texts = record.texts() | ({"timing.jsonl": lines(times)} if (times := _times(run)) else {})
     folder.mkdir(parents=True, exist_ok=True)
     halve(inpainter)
     if not finer:

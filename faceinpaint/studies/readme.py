@@ -30,12 +30,14 @@ from faceinpaint import figures
 from faceinpaint.celeba import shown_faces
 from faceinpaint.config import UserError
 from faceinpaint.evaluation import table
+from faceinpaint.runs import WEIGHTS, folder, grids
 from faceinpaint.studies import published
 from faceinpaint.studies.results import showcase
 from faceinpaint.system import files
 from faceinpaint.variations import load
 
 ROOT = Path(__file__).parents[2]
+EPOCHS_SHOWN = (0, 1, 2, 5, 10, 20, 35, 50)  # of the training of the weights
 MARK = re.compile(r"<!-- (value|table|published|bench|given)\b(.*?) -->(.*?)<!-- end -->", re.DOTALL)
 STEP = re.compile(r"\[[^]]*\]|[^.\[\]]+")
 CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
@@ -163,11 +165,25 @@ def renewed(path: Path, root: Path = ROOT) -> str:
     return text if same else json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
+def _epochs(told: dict) -> list[dict]:
+    """The history of the training that a record tells of, its epochs counted on from the one it began with."""
+    start = told["environment"].get("start")
+    before = _epochs(start) if start else []
+    return before + [line | {"epoch": len(before) + line["epoch"]} for line in told["history"]]
+
+
 def _losses(path: Path) -> str | None:
-    history = _read(ROOT, "weights/history.jsonl")
-    figure = figures.loss_figure(history)
+    figure = figures.loss_figure(_epochs(folder.record_in(WEIGHTS).to_dict()))
     with files.replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)
+
+
+def _training(path: Path) -> str | None:
+    if not (run := ROOT / "runs/weights/paper").is_dir():
+        return "no run in runs/weights/paper (make weights)"
+    drawn = grids.read_all(run, max(EPOCHS_SHOWN))
+    chosen = {epoch: drawn[epoch] for epoch in EPOCHS_SHOWN if epoch in drawn}
+    files.write_image(path, figures.filmstrip(chosen, grids.FAMILIES))
 
 
 def _restored(path: Path) -> str | None:
@@ -188,7 +204,8 @@ def _variations(path: Path) -> str | None:
 
 # Pictures of README and notebooks, in notebooks/figures: what makes each, and returns why it could not. That of the
 # window, paint.png, is made by its own room, which stands above this one: `make readme` calls both.
-PICTURES: dict[str, Callable] = {"losses.png": _losses, "restored.png": _restored, "variations.jpg": _variations}
+PICTURES: dict[str, Callable] = {"losses.png": _losses, "training.jpg": _training, "restored.png": _restored,
+                                 "variations.jpg": _variations}  # fmt: skip
 
 
 def main() -> None:
