@@ -142,10 +142,26 @@ def test_the_cases_are_measured_and_shown(runs, face_archive, tmp_path, offline,
     monkeypatch.setattr(photo_cases, "SIDES", (178, 400))
     monkeypatch.setattr(photo_cases, "WIDTHS", (3,))
     written = evaluated("cases", tmp_path, face_archive, "--run", runs[0])
-    assert {row["case"] for row in written["rows"]} == set(quick)
+    assert {row["case"] for row in written["rows"]} == {*quick, "upright", "upside-down"}
     for case, figure in photo_cases.BOUNDS:
         assert case in photo_cases.SLOW or any(row["case"] == case and figure in row for row in written["rows"])
     assert {(row["side"], row["width"]) for row in written["scratches"]} == {(178, 3), (400, 3)}
+
+
+@pytest.mark.parametrize("always", [1, -1])
+def test_how_often_it_is_told_which_way_round_a_face_is(always, monkeypatch):
+    def of_one_mind(pixels, hole, eyes, restorer):
+        assert (pixels[hole] == 255).all()
+        assert eyes[0, 0] < eyes[1, 0]
+        x, y = eyes[pixels[0, 0, 0]].astype(int)
+        assert hole[y, x]  # one eye is lost, the right one of the upright face
+        return np.stack([*eyes, eyes.mean(axis=0) + np.array([0, 20 * always])])
+
+    monkeypatch.setattr(photo_cases, "upright", of_one_mind)
+    photos = np.zeros((3, 218, 178, 3), np.uint8)
+    photos[:, 0, 0] = 1  # where it is up
+    told = {row["case"]: row["told"][0] for row in photo_cases.orientation_rows(photos, None)}
+    assert told == {"upright": always > 0, "upside-down": always < 0}
 
 
 def test_several_runs_of_a_study_of_one_and_two_of_one_name_are_refused(runs, face_archive, tmp_path):

@@ -17,6 +17,7 @@ from faceinpaint.photo.light import LUMA
 from faceinpaint.photo.repair import restore_photo
 from faceinpaint.photo.rim import depth
 from faceinpaint.photo.spill import widened
+from faceinpaint.photo.upright import upright
 from faceinpaint.runs import WEIGHTS, folder
 from faceinpaint.studies.damage import ellipse, lines, specks
 from faceinpaint.studies.measures import means, perceived, psnr
@@ -174,6 +175,20 @@ def case_rows(photos, repair) -> list[dict]:
     return rows
 
 
+def orientation_rows(photos, restorer) -> list[dict]:
+    """How often photos are told for upright, and the same upside-down for that, by their eyes alone, given left first:
+    a row each, "told" as [mean, low, high]. photos: uint8 [N, 218, 178, 3]."""
+    rows, hole = [], eye_and_mouth()
+    turned = np.subtract(SHAPE[::-1], 1) - EYES[::-1]
+    for name, step, eyes in (("upright", 1, EYES), ("upside-down", -1, turned)):
+        faces = [
+            upright(whitened(photo, hole)[::step, ::step], hole[::step, ::step], eyes, restorer) for photo in photos
+        ]
+        told = [float((nose[1] > eyes[0, 1]) == (step == 1)) for *_, nose in faces]
+        rows.append({"case": name, "n": len(photos), **means({"told": told})})
+    return rows
+
+
 def at_side(photo, side):
     """The centre of `photo` [218, 178, 3] at `side` pixels."""
     return cv2.resize(photo[20:198], (side, side), interpolation=cv2.INTER_CUBIC)
@@ -260,8 +275,10 @@ def write(runs: list[str] | None, data: str, part: str, first: int | None, out: 
     trained = {"faceinpaint": folder.record_in(Path(run or WEIGHTS)).to_dict()}
     faces = unseen_faces(data, Config(size=64), part)
     photos = celeba.originals(faces, part, data)[:first]
-    repair, (whole_metrics, _) = repairer(lite.load(run)), perceptual()
+    restorer, (whole_metrics, _) = lite.load(run), perceptual()
+    repair = repairer(restorer)
     rows, scratches = case_rows(photos, repair), scratch_rows(photos, repair, whole_metrics)
+    rows += orientation_rows(photos, restorer)
     about = {"command": command("cases", runs, data, part, first, out), **measured_on(faces, part)}
     files.write_text(out, as_json(about | {"trained": trained, "rows": rows, "scratches": scratches}))
     files.write_image(out.with_suffix(".png"), sheet(photos, repair))
