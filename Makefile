@@ -4,6 +4,8 @@ DATA ?= auto
 PRESET ?= paper
 RUN ?= runs/$(PRESET)$(SIZE:%=_%)
 EPOCHS ?=
+FACES ?=
+PART ?=
 SIZE ?=
 STRATEGY ?=
 START ?=
@@ -34,8 +36,8 @@ help:  ## this page
 	@echo '  STRATEGY=NAME  mirrored: all GPUs of this machine; multiworker: the machines in TF_CONFIG; else one device'
 	@echo '  RUN=FOLDER START=FOLDER   where training writes and evaluation reads, else runs/PRESET; whose generator it starts with'
 	@echo '  PHOTO= MASK= OUT= EYES=X1,Y1,X2,Y2 PORT=N   what to restore, white where damaged, into what, the eyes, the page'
+	@echo '  FACES=N PART=test   of variations: fewer faces, as a rehearsal; at last, the test faces'
 	@echo '  PYTHON=PATH    the Python, 3.11 to 3.13, that .venv is made with'
-	@echo
 	@echo 'For example: make train DATA=img_align_celeba.zip EPOCHS=15'
 	@echo 'NVIDIA GPU: a line at the top of requirements.txt. All options: .venv/bin/python -m faceinpaint --help'
 
@@ -67,13 +69,10 @@ readme: $(VENV)  ## fill the measured figures into README, model card and notebo
 	$(PY) -m faceinpaint.studies
 	$(PY) -c 'from faceinpaint.bench import browser; browser.installed() and browser.screenshot("notebooks/figures/paint.png")'
 
-# As the paper's claims want it: the same faces, epochs and seeds for all. What notebook 3 shows was made by it.
-VARIATIONS = paper noise_fill mean_fill constant_fill bce_only coarse_to_fine rotated
-variations: $(VENV)  ## train what the paper compares alike, on 4,000 faces of DATA, and measure all side by side
-	for preset in $(VARIATIONS); do $(PY) -m faceinpaint train --preset $$preset --faces 4000 --epochs $(or $(EPOCHS),5) \
-		--data $(call quoted,$(DATA)) --run runs/variations/$$preset || exit $$?; done
-	$(PY) -m faceinpaint evaluate --run $(VARIATIONS:%=runs/variations/%) --data $(call quoted,$(DATA)) --faces 100 \
-		--out runs/variations.json
+# Resumable, one training after the other, each measured as it ends; with EPOCHS or FACES a rehearsal, in runs/rehearsal.
+variations: $(VENV)  ## train and measure what the paper compares, a preset and a seed at a time; half a day
+	$(PY) -m faceinpaint.studies claims --data $(call quoted,$(DATA)) \
+		$(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(FACES),--faces $(FACES)) $(if $(PART),--part $(PART))
 
 # With the weights that come with the repository, unless a run is named.
 restore: $(VENV)  ## repair PHOTO where MASK is white, into OUT; EYES names the eyes, else the package mtcnn looks

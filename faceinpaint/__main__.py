@@ -38,7 +38,7 @@ def train(args):
 
     Example: python -m faceinpaint train --data img_align_celeba.zip --epochs 15
     """
-    asked = {"epochs": args.epochs, "train_images": args.faces}
+    asked = {"epochs": args.epochs, "train_images": args.faces, "seed": args.seed}
     config = preset(args.preset, **{name: number for name, number in asked.items() if number is not None})
     if args.size not in (None, config.size):
         config = at_size(config, args.size)
@@ -182,6 +182,7 @@ OPTIONS = {
         PRESET, DATA, SIZE, SPLIT,
         _option("--epochs", type=int, metavar="N", help="instead of the number in the preset"),
         _option("--faces", type=_positive, metavar="N", help="the first N, not the number in the preset"),
+        _option("--seed", type=int, metavar="N", help="of all that is random (default: the preset's, 0)"),
         _option("--run", metavar="FOLDER", help="the run directory (default: runs/ and the preset's name)"),
         _option("--fresh", action="store_true", help="start over, saying what is discarded"),
         _option("--start", metavar="FOLDER", help="""begin with the trained generator of this run directory, such as

@@ -104,8 +104,8 @@ def watchers(run: Run, lines=50) -> list:
     return [callbacks.StopOnNaN(), callbacks.Progress(run.finished, run.config.epochs, run.steps, lines), recorder]
 
 
-def fit(run: Run, inpainter: Inpainter):
-    """Trains all epochs that `run` has not finished."""
+def fit(run: Run, inpainter: Inpainter, watching=()):
+    """Trains all epochs that `run` has not finished. watching: see `train`."""
     if not run.config.jit_compile:  # Keras leaves uncompiled what is to be deterministic
         tf.config.experimental.enable_op_determinism()
     first_step, draw = run.finished * run.steps, inpainter.training_example
@@ -118,7 +118,7 @@ def fit(run: Run, inpainter: Inpainter):
             initial_epoch=run.finished,
             epochs=run.config.epochs,
             steps_per_epoch=run.steps,
-            callbacks=[*watchers(run), callbacks.Heed(heed)],
+            callbacks=[*watching, *watchers(run), callbacks.Heed(heed)],
             shuffle=False,  # the batches come shuffled
             verbose=0,
         )
@@ -145,12 +145,12 @@ def _agree(run: Run):
         raise UserError("this worker has other settings, or other faces, than the first one: give both the same")
 
 
-def _train(run: Run):
+def _train(run: Run, watching=()):
     """Trains what is left of `run`, on every worker."""
     with devices.explained(run.strategy):
         _agree(run)
         if run.finished < run.config.epochs:
-            fit(run, _resumed(run))
+            fit(run, _resumed(run), watching)
         elif run.record:
             print(f"{run.folder}: all {run.config.epochs} epochs are done; --fresh starts over")
         if run.record:
@@ -165,6 +165,7 @@ def train(
     strategy="none",
     start: str | Path | None = None,
     split: str | Path = "listed",
+    watching: list | tuple = (),
 ) -> list[dict]:
     """Trains, or goes on with, the run in `run_dir`.
 
@@ -178,6 +179,7 @@ def train(
         fresh: start over, discarding what `run_dir` holds.
         strategy: see `devices.chosen`.
         start: the run directory from whose trained generator a new run begins, in place of random weights.
+        watching: further Keras callbacks; what they put into an epoch's `logs` is recorded.
 
     Returns:
         The history, a dict for each epoch; on a worker that is not the first, [].
@@ -196,5 +198,5 @@ def train(
         return []
     with folder.owned(run_dir, fresh):
         run = begin(config, faces, run_dir, strategy, start)
-        _train(run)
+        _train(run, watching)
     return run.record.history

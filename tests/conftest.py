@@ -61,3 +61,17 @@ def lite_run(tmp_path_factory):
     (folder / "config.json").write_text(config.to_json(settings))
     export.write(Inpainter(settings), folder / "generator.tflite")
     return folder
+
+
+@pytest.fixture
+def drawn_alexnet(monkeypatch):
+    """LPIPS and its features with random weights and few channels: nothing is fetched."""
+    import tensorflow as tf
+
+    from faceinpaint import lpips
+
+    rng, layers = np.random.default_rng(0), []
+    for k, before in zip((11, 5, 3, 3, 3), (3, 8, 8, 8, 8), strict=True):
+        shapes = (k, k, before, 8), (8,), (8, 1)
+        layers.append([tf.constant(np.abs(rng.normal(0, 0.1, shape)), tf.float32) for shape in shapes])
+    monkeypatch.setattr(lpips, "_layers", lambda root: layers)

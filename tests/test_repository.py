@@ -49,7 +49,7 @@ def requirements() -> dict[str, re.Match]:
     return {match["name"]: match for match in matches.values()}
 
 
-VARIABLES = ("DATA", "EPOCHS", "PRESET", "RUN", "SIZE", "START", "STRATEGY")
+VARIABLES = ("DATA", "EPOCHS", "FACES", "PART", "PRESET", "RUN", "SIZE", "START", "STRATEGY")
 
 
 def make(*arguments) -> str:
@@ -141,16 +141,12 @@ def test_make_weights_is_three_trainings_each_begun_with_the_one_before():
         make("-n", "weights")
 
 
-def test_make_variations_trains_all_alike_and_measures_them_side_by_side():
-    from faceinpaint.config import PRESETS
-
-    printed = make("-n", "variations", "EPOCHS=3", "DATA=a b.zip").replace("\\\n", " ")
-    (loop,) = re.findall(r"for preset in (.*?); do", printed)
-    assert set(loop.split()) == set(PRESETS) - {"smoke", "perceptual", "octave"}  # these go beyond the paper
-    assert "--epochs 3 " in printed
-    assert printed.count("--data 'a b.zip'") == 2
-    (runs,) = re.findall(r"evaluate --run (.*?) --data", printed)
-    assert runs.split() == [f"runs/variations/{name}" for name in loop.split()]
+def test_make_variations_goes_through_the_claims_or_rehearses_them():
+    words = commands("variations", "DATA=a b.zip")[-1]
+    assert words[1:] == ["-m", "faceinpaint.studies", "claims", "--data", "a b.zip"]
+    words = commands("variations", "EPOCHS=1", "FACES=500")[-1]
+    assert words[-4:] == ["--epochs", "1", "--faces", "500"]
+    assert commands("variations", "PART=test")[-1][-2:] == ["--part", "test"]
 
 
 @pytest.mark.parametrize("target", ["evaluate", "restore", "paint"])

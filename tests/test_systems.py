@@ -4,24 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from faceinpaint import config, lpips, pipeline
+from faceinpaint import config, pipeline
 from faceinpaint.variations import build, context_encoder, damaged_only, deep_image_prior, nested, sc_fegan, unmosaic
 from faceinpaint.variations.wasserstein import Wasserstein, gradient_penalty
 
 SYSTEMS = ("context_encoder", "damaged_only", "wasserstein", "blind", "nested", "sc_fegan")
 
 
-@pytest.fixture(autouse=True)
-def _drawn_alexnet(monkeypatch):
-    """An AlexNet with random weights: nothing is fetched."""
-    rng = np.random.default_rng(0)
-    channels = [3, 8, 8, 8, 8, 8]
-    sides = [11, 5, 3, 3, 3]
-    layers = [
-        [tf.constant(rng.normal(0, 0.1, shape), tf.float32) for shape in ((k, k, before, after), (after,), (after, 1))]
-        for k, before, after in zip(sides, channels, channels[1:], strict=False)
-    ]  # fmt: skip
-    monkeypatch.setattr(lpips, "_layers", lambda root: layers)
+pytestmark = pytest.mark.usefixtures("drawn_alexnet")
 
 
 def settings(name, **changes):

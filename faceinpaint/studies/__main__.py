@@ -1,9 +1,14 @@
-"""`python -m faceinpaint.studies`: what `make readme` does."""
+"""`python -m faceinpaint.studies`: what `make readme` does; with the word claims, what `make variations` does."""
 
 import sys
 
 from faceinpaint.config import UserError
 from faceinpaint.system import stderr
+
+if sys.argv[1:2] == ["claims"]:
+    with stderr.quiet_start():
+        from faceinpaint.studies import claims
+    sys.exit(claims.main(sys.argv[2:]))
 
 try:
     with stderr.quiet_start():

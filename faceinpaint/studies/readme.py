@@ -178,10 +178,10 @@ def _restored(path: Path) -> str | None:
 
 
 def _variations(path: Path) -> str | None:
-    runs = [run.parent for run in sorted((ROOT / "runs/variations").glob("*/generator.keras"))]
+    runs = [run.parent for run in sorted((ROOT / "runs/variations").glob("*-0/generator.keras"))]  # of the first seed
     if not runs or (faces := shown_faces()) is None:
         return "no runs in runs/variations (make variations), or no sample"
-    inpainters = {run.name: load(run) for run in runs}
+    inpainters = {run.name.removesuffix("-0"): load(run) for run in runs}
     restorers = {name: inpainter.restore for name, inpainter in inpainters.items()}
     files.write_image(path, showcase(restorers, faces, next(iter(inpainters.values())).config))
 

@@ -1,0 +1,222 @@
+"""What the trials of `claims` say: differences with their intervals, verdicts, and how they change with training.
+
+A verdict stands where the intervals of all seeds lie on one side of 0. Each interval is over faces, by the bootstrap;
+that another training of the same system differs is what the seeds are for.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from faceinpaint.evaluation import mean_and_interval
+from faceinpaint.figures import plt
+from faceinpaint.masks import FAMILIES
+from faceinpaint.studies import trials
+
+REFERENCE = "paper"
+BETTER = {"hole_psnr": 1, "lpips": -1, "frechet": -1, "high": 1}  # the side on which a difference is one for the better
+DIGITS = {"hole_psnr": 2, "lpips": 4, "frechet": 1, "high": 2}
+WHOLE = [("family", family, 0) for family in (*FAMILIES, *trials.HALVES)]
+
+
+@dataclass
+class Measured:
+    """A trial as `claims` wrote it. about: what the JSON file holds; values: `trials.read_values` of the other."""
+
+    about: dict
+    values: dict[tuple, dict[str, np.ndarray]]
+
+
+def read(folder: Path, part="validation") -> dict[str, dict[int, Measured]]:
+    """The trials in `folder` that are there: name → seed → what was measured."""
+    found: dict[str, dict[int, Measured]] = {}
+    for path in sorted(Path(folder).glob("*.json")):
+        about = json.loads(path.read_text())
+        if about["part"] == part:
+            kept = trials.read_values(path.with_suffix(".npz"))
+            found.setdefault(about["name"], {})[about["seed"]] = Measured(about, kept)
+    return found
+
+
+def missing(found: dict, names) -> list[str]:
+    """Those of `names` of which no trial is there."""
+    return [name for name in names if name not in found]
+
+
+def difference(one: Measured, other: Measured, case: tuple, metric: str) -> list[float]:
+    """[mean, low, high] of how much `one` has more of a metric than `other` in a case, over the faces that both have.
+
+    The Fréchet distance is one of a set. Its interval is that of the differences in the resampled sets, moved to where
+    the difference of the whole sets is.
+    """
+    pair = [trial.values[case][metric] for trial in (one, other)]
+    if metric != "frechet":
+        count = min(map(len, pair))
+        return mean_and_interval(pair[0][:count] - pair[1][:count])
+    whole, *draws = pair[0] - pair[1]
+    return [whole, *(np.percentile(draws, [2.5, 97.5]) - np.mean(draws) + whole)]
+
+
+def differences(found: dict, name: str, case: tuple, metric: str, reference=REFERENCE) -> list[list[float]]:
+    """`difference` of `name` from `reference` for each seed that both have; a method without training has one alone,
+    which stands beside all of the other's. [] where one of them was not measured so."""
+    ones, others = found.get(name, {}), found.get(reference, {})
+    seeds = [
+        (a, b)
+        for a in ones
+        for b in others
+        if a == b or "trained" not in (ones[a].about.keys() & others[b].about.keys())
+    ]
+    if metric == "frechet":
+        seeds = [(a, b) for a, b in seeds if ones[a].about["rows"][0]["n"] == others[b].about["rows"][0]["n"]]
+    have = [(a, b) for a, b in seeds if all(metric in t.values.get(case, {}) for t in (ones[a], others[b]))]
+    return [difference(ones[a], others[b], case, metric) for a, b in have]
+
+
+def verdict(intervals: list[list[float]], better: int) -> str:
+    """better, worse, or open: where the intervals of the seeds are not all on one side of 0, or there is none."""
+    if intervals and all(low > 0 for _, low, _ in intervals):
+        return "better" if better > 0 else "worse"
+    if intervals and all(high < 0 for *_, high in intervals):
+        return "worse" if better > 0 else "better"
+    return "open"
+
+
+def _cell(intervals: list[list[float]], metric: str) -> str:
+    """The mean of the seeds' differences and the widest of their bounds; bold where a verdict stands."""
+    if not intervals:
+        return ""
+    means, lows, highs = zip(*intervals, strict=True)
+    mean, low, high = (f"{x:+.{DIGITS[metric]}f}" for x in (np.mean(means), min(lows), max(highs)))
+    mean = mean if verdict(intervals, BETTER[metric]) == "open" else f"**{mean}**"
+    return f"{mean} ({low} to {high})"
+
+
+def _markdown(head: list[str], lines: list[list[str]]) -> str:
+    if len(head) < 2 or not lines:
+        return "None of these trials is there yet."
+    rule = "|".join(["---", *["---:"] * (len(head) - 1)])
+    return "\n".join([f"| {' | '.join(head)} |", f"|{rule}|", *(f"| {' | '.join(line)} |" for line in lines)])
+
+
+def table(found: dict, names, metric: str, reference=REFERENCE, cases=WHOLE) -> str:
+    """Markdown: how much each of `names` differs from `reference` in each of the `cases`, with the widest interval of
+    its seeds, of which the head gives the number; bold where a verdict stands."""
+    columns = [name for name in names if any(differences(found, name, case, metric, reference) for case in cases)]
+    lines = [[_called(case), *(_cell(differences(found, name, case, metric, reference), metric) for name in columns)]
+             for case in cases]  # fmt: skip
+    return _markdown(["family", *(f"{name} ({_seeds(found, name, reference)})" for name in columns)], lines)
+
+
+def tables(found: dict, names, metrics, cases=WHOLE) -> str:
+    """Markdown: a `table` for each of `metrics`, under its name."""
+    return "\n\n".join(f"**{metric}**\n\n{table(found, names, metric, cases=cases)}" for metric in metrics)
+
+
+def _called(case: tuple) -> str:
+    _, family, turn = case
+    return f"{family}, {turn:+d}°" if turn else family
+
+
+def _seeds(found: dict, name: str, reference: str) -> str:
+    pairs = max((len(differences(found, name, case, "hole_psnr", reference)) for case in WHOLE), default=0)
+    return "1 seed" if pairs == 1 else f"{pairs} seeds"
+
+
+def levels(found: dict, names, metric: str, cases=WHOLE) -> str:
+    """Markdown: the metric itself of each of `names`, the mean of its seeds."""
+    names = [name for name in names if name in found]
+    lines = []
+    for case in cases:
+        rows = {name: [row for trial in found[name].values() for row in trial.about["rows"]
+                       if tuple(trials.key(row)) == case and metric in row] for name in names}  # fmt: skip
+        means = {name: np.mean([np.ravel(row[metric])[0] for row in kept]) for name, kept in rows.items() if kept}
+        lines.append([_called(case), *(f"{means[n]:.{DIGITS[metric]}f}" if n in means else "" for n in names)])
+    return _markdown(["family", *names], lines)
+
+
+def summary(found: dict, names, reference=REFERENCE, cases=WHOLE) -> str:
+    """Markdown: in how many of the `cases` each of `names` is better and worse than `reference`, by a verdict that
+    stands, and in how many neither."""
+    metrics = {"hole_psnr": "PSNR in the hole", "lpips": "LPIPS", "frechet": "Fréchet distance"}
+    lines = []
+    for name in (name for name in names if name in found):
+        line = [name, _seeds(found, name, reference)]
+        for metric in metrics:
+            known = [differences(found, name, case, metric, reference) for case in cases]
+            said = [verdict(one, BETTER[metric]) for one in known if one]
+            line.append(f"{said.count('better')} / {said.count('worse')} / {said.count('open')}")
+        lines.append(line)
+    return _markdown(["better / worse / open", "seeds", *metrics.values()], lines)
+
+
+def won(found: dict, other: str, cases, name=REFERENCE) -> str:
+    """Markdown: `name` against `other` in each of the `cases`: differences, and the share of faces on which it is the
+    better one, over all seeds."""
+    lines = []
+    for case in cases:
+        line = [_called(case)]
+        for metric in ("hole_psnr", "lpips"):
+            values = [trial.values.get(case, {}).get(metric) for trial in found.get(name, {}).values()]
+            theirs = [trial.values.get(case, {}).get(metric) for trial in found.get(other, {}).values()]
+            pairs = [BETTER[metric] * (a - b) > 0 for a in values for b in theirs if a is not None and b is not None]
+            share = f"{np.mean(pairs):.0%}" if pairs else ""
+            line += [_cell(differences(found, name, case, metric, other), metric), share]
+        lines.append(line)
+    return _markdown([f"{name} - {other}", "PSNR in the hole", "faces won", "LPIPS", "faces won"], lines)
+
+
+def costs(found: dict, names, reference=REFERENCE) -> str:
+    """Markdown: parameters of the generator, seconds of an epoch on the machine of the trials and as a multiple of the
+    reference's, number of epochs."""
+    base = found[reference][0].about["epoch_seconds"] if reference in found else np.nan
+    lines = []
+    for name in (name for name in names if name in found):
+        about = next(iter(found[name].values())).about
+        seconds = about["epoch_seconds"]
+        lines.append([name, f"{about['parameters'] / 1e6:.2f}", f"{seconds:.0f}", f"{seconds / base:.2f}",
+                      str(len(about["history"]))])  # fmt: skip
+    return _markdown(["", "million parameters", "s an epoch", f"times {reference}", "epochs"], lines)
+
+
+def curves(found: dict, names, reference=REFERENCE):
+    """A figure: how much each of `names` differs from `reference` after every epoch of training, a line for each seed:
+    PSNR in the hole and LPIPS of validation faces, the families of damage taking turns."""
+    shown = {"val_hole_psnr": "PSNR in the hole (dB)", "val_lpips": "LPIPS"}
+    figure, panels = plt.subplots(1, len(shown), figsize=(10, 3.6), layout="constrained")
+    for axes, (key, label) in zip(panels, shown.items(), strict=True):
+        for number, name in enumerate(name for name in names if name in found):
+            for seed in sorted(found[name].keys() & found.get(reference, {}).keys()):
+                pair = [found[one][seed].about["history"] for one in (name, reference)]
+                values = [
+                    ours[key] - theirs[key]
+                    for ours, theirs in zip(*pair, strict=False)
+                    if key in ours and key in theirs
+                ]
+                style = {"color": f"C{number}", "linestyle": ("-", "--", ":")[seed % 3], "marker": "."}
+                axes.plot(range(1, len(values) + 1), values, **style, label=None if seed else name)
+        axes.axhline(0, color="grey", linewidth=0.8)
+        axes.set(xlabel="epoch", ylabel=f"{label}, less that of {reference}")
+        axes.grid(alpha=0.3)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8)
+    return figure
+
+
+def turned(found: dict, names=("paper", "rotated"), metric="hole_psnr"):
+    """A figure: a metric by the turn of the head, for each family of facial parts, the mean of the seeds."""
+    families = trials.TURNED
+    figure, panels = plt.subplots(1, len(families), figsize=(11, 2.8), layout="constrained", sharey=True)
+    for axes, family in zip(panels, families, strict=True):
+        for name in (name for name in names if name in found):
+            rows = [row for trial in found[name].values() for row in trial.about["rows"]
+                    if row["study"] == "turn" and row["family"] == family]  # fmt: skip
+            turns = sorted({row["turn"] for row in rows})
+            means = [np.mean([row[metric][0] for row in rows if row["turn"] == turn]) for turn in turns]
+            axes.plot(turns, means, marker=".", label=name)
+        axes.set(title=family, xlabel="degrees")
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("PSNR in the hole (dB)" if metric == "hole_psnr" else metric)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8)
+    return figure

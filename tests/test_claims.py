@@ -1,0 +1,169 @@
+"""What `make variations` does: a rehearsal of the whole command, what it leaves, and what is read out of it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faceinpaint.config import PRESETS, preset
+from faceinpaint.studies import claims, mirror, trials, verdicts
+
+SMOKE = dict(PRESETS["smoke"])
+EYE, HALF = ("family", "eye", 0), ("family", "left_half", 0)
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path, drawn_alexnet):
+    """A plan of a tiny training and two methods, on few cases, in a folder of its own."""
+    monkeypatch.setitem(PRESETS, "paper", SMOKE | {"size": 32, "precision": "float32"})
+    plan = [claims.Trial(name) for name in ("paper", "symmetric_crop", "fitted_crop")]
+    monkeypatch.setattr(claims, "PLAN", plan)
+    every = trials.cases(turned=True)
+    kept = [case for case in every if case[0]["family"] in ("eye", "left_half") and abs(case[2]) in (0, 30)]
+    monkeypatch.setattr(trials, "cases", lambda turned: [c for c in kept if turned or c[0]["study"] == "family"])
+    monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_rehearsal_of_the_whole_command(small, face_archive, capsys):
+    asked = ["--data", str(face_archive), "--epochs", "1", "--faces", "40"]
+    assert claims.main(asked) == 0
+    said = capsys.readouterr().out
+    assert "0 of 3 trials are there, 3 to come" in said
+    assert "paper-0: 1 epochs, 5 steps of " in said
+    assert "fitted_crop-0: 16 pictures: about 0 min" in said
+    folder = Path("runs/rehearsal/epochs_1_train_images_40")
+    assert sorted(path.name for path in folder.glob("*-0.*")) == [
+        f"{name}-0.{kind}" for name in ("fitted_crop", "paper", "symmetric_crop") for kind in ("json", "npz")
+    ]
+    assert not Path("notebooks").exists()
+    written = json.loads((folder / "paper-0.json").read_text())
+    assert (written["name"], written["seed"], written["part"]) == ("paper", 0, "validation")
+    assert {"val_hole_psnr", "val_lpips"} <= written["history"][0].keys()
+    assert {row["turn"] for row in written["rows"] if row["study"] == "turn"} == {-30, 0, 30}
+    eye = next(row for row in written["rows"] if row["family"] == "eye")
+    assert eye["n"] == 8
+    assert {"hole_psnr", "lpips", "frechet", "high"} <= eye.keys()
+
+    assert claims.main(asked) == 0  # what is there is skipped
+    assert "3 of 3 trials are there, 0 to come" in capsys.readouterr().out
+    assert claims.main([*asked, "paper", "--part", "test"]) == 0  # what is trained is not trained again
+    assert " epochs, " not in capsys.readouterr().out
+    assert json.loads((folder / "paper-0-test.json").read_text())["part"] == "test"
+
+    found = verdicts.read(folder)
+    assert list(found) == ["fitted_crop", "paper", "symmetric_crop"]
+    assert verdicts.missing(found, ["paper", "rotated"]) == ["rotated"]
+    mean, low, high = verdicts.differences(found, "fitted_crop", EYE, "hole_psnr")[0]
+    rows = [trial[0].about["rows"][0]["hole_psnr"][0] for trial in (found["fitted_crop"], found["paper"])]
+    assert mean == pytest.approx(rows[0] - rows[1], abs=0.02)
+    assert low <= mean <= high
+    assert len(verdicts.differences(found, "fitted_crop", HALF, "frechet")[0]) == 3
+    assert verdicts.differences(found, "fitted_crop", HALF, "high") == []
+    table = verdicts.table(found, ["fitted_crop", "rotated"], "lpips", cases=[EYE, HALF])
+    assert table.splitlines()[0] == "| family | fitted_crop (1 seed) |"
+    assert "| paper - fitted_crop |" in verdicts.won(found, "fitted_crop", [EYE, HALF])
+    assert "| paper | " in verdicts.costs(found, ["paper", "rotated"])
+    assert "fitted_crop" in verdicts.levels(found, ["paper", "fitted_crop"], "hole_psnr", [EYE])
+    assert "| fitted_crop | 1 seed | " in verdicts.summary(found, ["fitted_crop"], cases=[EYE, HALF])
+    for figure in (verdicts.curves(found, ["paper"]), verdicts.turned(found)):
+        assert any(axes.lines for axes in figure.axes)
+        verdicts.plt.close(figure)
+
+
+def test_what_is_asked_for_wrongly_is_said(small, capsys):
+    assert claims.main(["papre"]) == 2
+    assert "papre: no trial; choose of paper, symmetric_crop, fitted_crop" in capsys.readouterr().err
+
+
+def test_the_plan_names_presets_and_methods_that_there_are():
+    for trial in claims.PLAN:
+        config = trial.config({})
+        assert config.seed == trial.seed
+        assert trial.config({"epochs": 1}).epochs == 1 or trial.name in claims.METHODS
+    assert len({str(trial) for trial in claims.PLAN}) == len(claims.PLAN)
+    assert {trial.preset or trial.name for trial in claims.PLAN} >= set(PRESETS) - {"smoke", "perceptual", "octave"}
+    first = [trial.name for trial in claims.PLAN][:4]
+    assert first == ["paper", "noise_fill", "mean_fill", "constant_fill"]
+
+
+def measured(values, name="other", **about):
+    row = {"study": "family", "family": "eye", "n": len(values)}
+    about = {"name": name, "rows": [row], **about}
+    return verdicts.Measured(about, {EYE: {"hole_psnr": np.array(values)}})
+
+
+@pytest.mark.parametrize(
+    ("intervals", "said"),
+    [([[0.2, 0.1, 0.3]], "better"), ([[0.2, 0.1, 0.3], [0.1, -0.1, 0.2]], "open"), ([], "open"),
+     ([[-0.2, -0.3, -0.1], [-0.1, -0.2, -0.05]], "worse"), ([[0.2, 0.1, 0.3], [-0.2, -0.3, -0.1]], "open")],
+)  # fmt: skip
+def test_a_verdict_stands_where_all_seeds_agree(intervals, said):
+    assert verdicts.verdict(intervals, better=1) == said
+    other = {"better": "worse", "worse": "better", "open": "open"}[said]
+    assert verdicts.verdict(intervals, better=-1) == other
+
+
+def test_differences_are_paired_image_by_image_and_seed_by_seed():
+    rng = np.random.default_rng(0)
+    faces = rng.normal(20, 5, 200)  # faces differ far more than systems do
+    found = {
+        "paper": {seed: measured(faces, trained={}) for seed in (0, 1)},
+        "other": {seed: measured(faces + 0.1 + rng.normal(0, 0.1, 200), trained={}) for seed in (1, 2)},
+        "crop": {0: measured(faces[:20] - 1)},
+    }
+    ((mean, low, high),) = verdicts.differences(found, "other", EYE, "hole_psnr")
+    assert mean == pytest.approx(0.1, abs=0.03)
+    assert 0 < low < mean < high < 0.2
+    crops = verdicts.differences(found, "crop", EYE, "hole_psnr")
+    assert crops == pytest.approx(np.full((2, 3), -1.0))
+
+
+def test_values_are_kept_small_and_read_back(tmp_path):
+    values = {"hole_psnr": np.array([20.123, np.inf]), "high": np.array([0.5, np.nan])}
+    rows = [{"study": "turn", "family": "eye", "turn": -15, "values": values},
+            {"study": "family", "family": "half", "values": {"hole_psnr": np.array([10.0, 11.0])}}]  # fmt: skip
+    trials.write_values(tmp_path / "one.npz", rows)
+    back = trials.read_values(tmp_path / "one.npz")
+    assert list(back) == [("turn", "eye", -15), ("family", "half", 0)]
+    assert back["turn", "eye", -15]["hole_psnr"] == pytest.approx([20.123, np.inf], abs=0.01)
+    assert set(back["family", "half", 0]) == {"hole_psnr"}
+
+
+def test_holes_over_facial_parts_turn_with_the_head():
+    faces = np.zeros((2, 178, 178, 3), np.uint8)
+    faces[:, 82:98, 60:78] = 255  # where the left eye is
+    config = preset("smoke")
+    for family, least in (("eyes", 0.9), ("centre", 0.0)):
+        level, turned = (trials.examples(faces, config, family, turn) for turn in (0, 40))
+        covered = (turned[0][..., :1] > 128) & (turned[1] > 0)
+        assert covered.sum() >= least * (turned[0][..., 0] > 128).sum()
+        assert np.array_equal(level[1], turned[1]) == (family == "centre")
+
+
+def test_the_fitted_axis_is_found_and_used():
+    """A symmetric face, turned and moved: the crop about the picture's middle misses it, the fitted one does not."""
+    import cv2
+
+    half = cv2.resize(np.random.default_rng(0).integers(0, 256, (8, 4, 3), np.uint8), (32, 64))
+    face = np.concatenate([half, half[:, ::-1]], axis=1)
+    motion = cv2.getRotationMatrix2D((31.5, 31.5), 4, 1)
+    motion[0, 2] += 2
+    moved = cv2.warpAffine(face, motion, (64, 64), borderMode=cv2.BORDER_REFLECT)
+    hole = np.zeros((64, 64), np.uint8)
+    hole[26:36, 14:28] = 1
+    turn, shift = mirror.best_axis(moved, hole > 0)
+    assert (turn, shift) == pytest.approx((-4, 2 / 64), abs=0.6)
+    errors = [np.abs(restore(moved, hole).astype(int) - moved)[hole > 0].mean()
+              for restore in (mirror.symmetric_crop, mirror.fitted_crop)]  # fmt: skip
+    assert errors[1] < 0.3 * errors[0]
+    assert np.array_equal(mirror.fitted_crop(moved, hole)[hole == 0], moved[hole == 0])
+
+
+def test_half_a_face_has_no_axis_but_the_middle():
+    image, hole = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8), np.zeros((64, 64), bool)
+    hole[:, :32] = True
+    assert mirror.best_axis(image, hole) == (0.0, 0.0)
+    assert np.array_equal(mirror.fitted_crop(image, hole), mirror.symmetric_crop(image, hole))
