@@ -1,9 +1,9 @@
 """What is measured and written beside the experiment itself: the files of results, comparisons with others, the README.
 
 What lives here: a module for each study that `evaluate` knows (`STUDIES`), first of them `results`, the main one; and
-`readme`, which fills their figures into the prose; `claims` and what it needs, for `make variations`; `diagrams` of
-networks, for the notebooks. A module is
-imported when it is asked for.
+`readme`, which fills their figures into the prose; `damage` to photographs and its `measures`, which their studies
+share; `crop`, the network and the mirrored half together; `claims` and what it needs, for `make variations`; `diagrams`
+of networks, for the notebooks. A module is imported when it is asked for.
 """
 
 import importlib

@@ -95,7 +95,8 @@ def sheet(compared: dict, faces):
         hole = damage.holes(name, number + 1)[number]
         restored = [restore(image, hole) for restore in compared.values()]
         pictures.append([figures.damaged(image, hole[..., None]), *restored, image])
-    return figures.tiles(pictures, ["damaged", *compared, "original"], titles)
+    columns = [name.removeprefix("truth ") for name in compared]
+    return figures.tiles(pictures, ["damaged", *columns, "original"], titles)
 
 
 def table(rows: list[dict], interval=False) -> str:
