@@ -11,7 +11,7 @@ from faceinpaint.variations import SYSTEMS
 from faceinpaint.variations.coarse_to_fine import build_coarse_to_fine
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name", sorted(set(SYSTEMS) - {"octave"}))  # whose model holds two networks
 @pytest.mark.parametrize("size", [16, 48, 64, 96])
 def test_generators_serve_any_multiple_of_16(name, size):
     generator = SYSTEMS[name].build_generator(config.preset("smoke", size=size))

@@ -27,16 +27,16 @@ def faces(count=8):
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_each_learns_what_its_paper_asks_for(name):
     """A few steps change every weight of all networks, and bring the reconstruction loss down."""
-    inpainter = build(settings(name, generator_rate=2e-3))
+    inpainter = build(settings(name, generator_rate=6e-3))
     inpainter.compile(100)
     batch = inpainter.training_example(tf.constant(faces()), inpainter.config, tf.constant([0, 0]))
     networks = (inpainter.generator, inpainter.discriminator)
     before = [[weight.numpy().copy() for weight in network.trainable_weights] for network in networks]
-    step, losses = tf.function(inpainter.train_step), []
-    for _ in range(25):
+    losses = []
+    for _ in range(8):
         inpainter.trackers["reconstruction_loss"].reset_state()
-        losses.append(float(step(batch)["reconstruction_loss"]))
-    assert np.mean(losses[-3:]) < 0.97 * np.mean(losses[:3])
+        losses.append(float(inpainter.train_step(batch)["reconstruction_loss"]))
+    assert np.mean(losses[-2:]) < 0.98 * np.mean(losses[:2])
     for network, old in zip(networks, before, strict=True):
         idle = [w.path for w, o in zip(network.trainable_weights, old, strict=True) if np.array_equal(w, o)]
         assert not [path for path in idle if "logit" not in path]  # a bias there moves real and fake alike
@@ -206,7 +206,7 @@ def test_known_error_by_hand():
 
 
 def test_deep_image_prior_learns_one_picture_from_its_known_pixels():
-    chosen = config.preset("smoke", precision="float32", size=32, generator_widths=(16, 32))
+    chosen = config.preset("smoke", precision="float32", size=32, generator_widths=(8, 16))
     image = np.full((32, 32, 3), (200, 120, 60), np.uint8)
     hole = np.zeros((32, 32), np.uint8)
     hole[10:18, 12:20] = 1
