@@ -409,6 +409,20 @@ def test_grain_goes_on_in_the_hole(sigma, softened):
     assert 0.8 < fine[depth > 2].std() / fine[(around > 0) & (around < 20)].std() < 1.25
 
 
+@pytest.mark.parametrize(("sigma", "most"), [(12, 7), (28, 12)])
+def test_grain_is_not_continued_into_bright_colours(sigma, most):
+    from faceinpaint.photo import classical
+
+    image = smooth_photo(300, 300, 1)
+    grainy = np.clip(image + np.random.default_rng(0).normal(0, sigma, image.shape), 0, 255).astype(np.uint8)
+    hole = np.zeros((300, 300), bool)
+    hole[140:160, 100:200] = True
+    filled = grainy.copy()
+    classical.fill(filled, hole)
+    assert np.array_equal(filled[~hole], grainy[~hole])
+    assert np.abs(filled.astype(int) - image)[hole].mean() < most
+
+
 def test_no_grain_where_there_is_none():
     image, where = portrait(300)
     hole = part_hole(where, "mouth", image.shape[:2])

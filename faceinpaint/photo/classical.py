@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from faceinpaint.classical import biharmonic_fill
-from faceinpaint.photo import rim
+from faceinpaint.photo import grain, rim
 
 AT_ONCE = 4_000_000  # pixels; a hole whose box has more is filled at a smaller scale first, then tile by tile
 TILE, MARGIN = 1024, 32  # pixels
@@ -91,7 +91,8 @@ def _fill_tiles(pixels, hole):
 
 
 def fill(pixels, hole):
-    """Fills `hole`, bool [H, W], of `pixels`, uint8 or uint16 [H, W, 3], in place, by `baselines.biharmonic`."""
+    """Fills `hole`, bool [H, W], of `pixels`, uint8 or uint16 [H, W, 3], in place, by `baselines.biharmonic`. Of a
+    grainy photo it continues what is left without the grain, whose slopes would be continued into bright colours."""
     if not hole.any() or hole.all():
         return
     near = around(hole, MARGIN)
@@ -99,4 +100,4 @@ def fill(pixels, hole):
     if hole.size > AT_ONCE:
         _fill_tiles(part, hole)
     else:
-        part[hole] = as_pixels(biharmonic_fill(as_float(part), hole)[hole], pixels.dtype)
+        part[hole] = as_pixels(biharmonic_fill(grain.smoothed(as_float(part), hole), hole)[hole], pixels.dtype)

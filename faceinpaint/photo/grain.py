@@ -16,6 +16,7 @@ MAX_BLOCKS = 12  # of these make the texture
 FINE = 1.5  # pixels: what is finer than a Gaussian of this is measured
 NO_GRAIN, ALL_GRAIN = 3.2, 4.2  # levels of 255, fine luma of the smoothest: to the first no grain, from the second all
 PERIOD = 256  # pixels after which the texture repeats
+SMOOTHING, MAX_SMOOTHING = 0.1, 2.5  # pixels of a Gaussian for each level of grain: the less grain, the more is left
 
 
 def _mean(values):
@@ -51,21 +52,38 @@ def texture(picture, places, seed=0) -> np.ndarray:
     return (grain / (BLOCK * np.sqrt(len(blocks)))).astype(np.float32)
 
 
+def _measured(picture, known):
+    """How sure it is that `picture` has grain, from 0 to 1; its variance; and the places [N, 2] that show it."""
+    places = _places(picture, known)
+    if not len(places):
+        return 0.0, 0.0, places
+    roughness = _roughness(picture, known)[tuple(places.T)]
+    smoothest, smooth = np.quantile(roughness, [SMOOTHEST, SMOOTH])
+    share = np.clip((np.sqrt(smoothest) - NO_GRAIN) / (ALL_GRAIN - NO_GRAIN), 0, 1)
+    return float(share), float(smooth), places[roughness <= smooth]
+
+
+def smoothed(picture, hole):
+    """`picture` with the grain of its known pixels averaged away, so that what continues them follows the photo and not
+    its grain; the same array where there is none."""
+    share, variance, _ = _measured(picture, ~hole)
+    if share == 0:
+        return picture
+    sigma, known = min(share * SMOOTHING * np.sqrt(variance), MAX_SMOOTHING), (~hole).astype(np.float32)
+    weight = cv2.GaussianBlur(known, (0, 0), sigma)[..., None]
+    return cv2.GaussianBlur(picture * known[..., None], (0, 0), sigma) / np.maximum(weight, 1e-3)
+
+
 def grained(picture, hole, corner=(0, 0)):
     """`picture` with the grain of its known pixels in its `hole`, as much of it as the hole lacks; the same array where
     there is none.
 
     corner: (row, column) of the picture in the photo, so that the texture goes on from one part of it to the next.
     """
-    places = _places(picture, ~hole)
-    if not len(places):
-        return picture
-    roughness = _roughness(picture, ~hole)[tuple(places.T)]
-    smoothest, smooth = np.quantile(roughness, [SMOOTHEST, SMOOTH])
-    share = np.clip((np.sqrt(smoothest) - NO_GRAIN) / (ALL_GRAIN - NO_GRAIN), 0, 1)
+    share, smooth, places = _measured(picture, ~hole)
     if share == 0:
         return picture
-    grain = texture(picture, places[roughness <= smooth])
+    grain = texture(picture, places)
     rows, columns = ((start + np.arange(length)) % PERIOD for start, length in zip(corner, hole.shape, strict=True))
     lacking = share * np.sqrt(np.clip(1 - _roughness(picture, hole) / smooth, 0, 1))
     return np.where(hole[..., None], picture + lacking[..., None] * grain[rows[:, None], columns], picture)

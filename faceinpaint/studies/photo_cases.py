@@ -240,7 +240,7 @@ def sheet(photos, repair):
     for number, case in enumerate(CASES.values()):
         pairs_before = len(pairs)
         case(photos[number % len(photos)], number, seen)
-        del pairs[pairs_before + 1 :]  # a case may repair twice
+        del pairs[pairs_before:-1]  # a case may repair twice: first without what it is about
     return figures.tiles(pairs, ["damaged", "repaired"], list(CASES))
 
 
