@@ -144,6 +144,14 @@ def test_a_longer_course_is_compared_with_the_last_epoch_of_the_shorter():
     verdicts.plt.close(figure)
 
 
+def test_the_interval_of_a_frechet_distance_is_that_of_the_resampled_sets():
+    draws = np.array([5.0, 1.0, 2.0, 3.0])  # of the whole set, and of three others
+    found = {name: {0: measured([1.0], trained={})} for name in ("paper", "other")}
+    found["paper"][0].values[EYE]["frechet"], found["other"][0].values[EYE]["frechet"] = np.zeros(4), draws
+    ((mean, low, high),) = verdicts.differences(found, "other", EYE, "frechet")
+    assert (mean, low, high) == pytest.approx((5.0, 5.0 - 1.96, 5.0 + 1.96))
+
+
 def test_values_are_kept_small_and_read_back(tmp_path):
     values = {"hole_psnr": np.array([20.123, np.inf]), "high": np.array([0.5, np.nan])}
     rows = [{"study": "turn", "family": "eye", "turn": -15, "values": values},

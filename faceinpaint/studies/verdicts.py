@@ -48,15 +48,16 @@ def missing(found: dict, names) -> list[str]:
 def difference(one: Measured, other: Measured, case: tuple, metric: str) -> list[float]:
     """[mean, low, high] of how much `one` has more of a metric than `other` in a case, over the faces that both have.
 
-    The Fréchet distance is one of a set. Its interval is that of the differences in the resampled sets, moved to where
-    the difference of the whole sets is.
+    The Fréchet distance is one of a set. Its interval is 1.96 standard deviations of the differences in the resampled
+    sets to either side.
     """
     pair = [trial.values[case][metric] for trial in (one, other)]
     if metric != "frechet":
         count = min(map(len, pair))
         return mean_and_interval(pair[0][:count] - pair[1][:count])
     whole, *draws = pair[0] - pair[1]
-    return [whole, *(np.percentile(draws, [2.5, 97.5]) - np.mean(draws) + whole)]
+    deviation = np.std(draws, ddof=1)
+    return [whole, whole - 1.96 * deviation, whole + 1.96 * deviation]
 
 
 def differences(found: dict, name: str, case: tuple, metric: str, reference=REFERENCE) -> list[list[float]]:
