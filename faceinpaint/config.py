@@ -88,8 +88,8 @@ PRESETS: dict[str, dict] = {
     "context_encoder": {"system": "context_encoder", "fill": "mean", "reconstruction_weight": 0.999,
                         "adversarial_weight": 0.001},
     "wasserstein": {"system": "wasserstein", "reconstruction_weight": 100.0, "adversarial_weight": 1.0},
-    "coarse_to_fine_narrow": {"system": "coarse_to_fine", "generator_widths": (16, 24, 48)},
-    "sc_fegan": {"system": "sc_fegan", "generator_widths": (16, 24, 48), "reconstruction_weight": 1.0,
+    "coarse_to_fine_narrow": {"system": "coarse_to_fine", "generator_widths": (12, 16, 32)},
+    "sc_fegan": {"system": "sc_fegan", "generator_widths": (12, 16, 32), "reconstruction_weight": 1.0,
                  "adversarial_weight": 0.001},
     "smoke": {
         "train_images": 48,

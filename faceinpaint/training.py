@@ -93,15 +93,16 @@ def _resumed(run: Run) -> Inpainter:
     return inpainter
 
 
-def watchers(run: Run, lines=50) -> list:
+def watchers(run: Run, heed, lines=50) -> list:
     """The callbacks of a training: what stops it, and on the first worker what shows and records it.
 
-    lines: about how many of the epochs print one, at most.
+    heed: of `signals.between_steps`; lines: about how many of the epochs print one, at most.
     """
+    stopping = [callbacks.StopOnNaN(), callbacks.Heed(heed)]
     if not run.record:
-        return [callbacks.StopOnNaN()]
+        return stopping
     recorder = callbacks.Recorder(run.folder, run.record, grids.examples(run.faces, run.config))
-    return [callbacks.StopOnNaN(), callbacks.Progress(run.finished, run.config.epochs, run.steps, lines), recorder]
+    return [callbacks.Progress(run.finished, run.config.epochs, run.steps, lines), recorder, *stopping]
 
 
 def fit(run: Run, inpainter: Inpainter, watching=()):
@@ -118,7 +119,7 @@ def fit(run: Run, inpainter: Inpainter, watching=()):
             initial_epoch=run.finished,
             epochs=run.config.epochs,
             steps_per_epoch=run.steps,
-            callbacks=[*watching, *watchers(run), callbacks.Heed(heed)],
+            callbacks=[*watching, *watchers(run, heed)],
             shuffle=False,  # the batches come shuffled
             verbose=0,
         )

@@ -121,6 +121,37 @@ def test_differences_are_paired_image_by_image_and_seed_by_seed():
     assert crops == pytest.approx(np.full((2, 3), -1.0))
 
 
+def test_bold_is_what_several_seeds_say():
+    found = {
+        "paper": {seed: measured(np.arange(10.0), trained={}) for seed in (0, 1)},
+        "two": {seed: measured(np.arange(10.0) + 1, trained={}) for seed in (0, 1)},
+        "one": {0: measured(np.arange(10.0) - 1, trained={})},
+        "level": {0: measured(np.arange(10.0) + np.tile([1, -1], 5), trained={})},
+    }
+    *_, line = verdicts.table(found, ["two", "one", "level"], "hole_psnr", cases=[EYE]).splitlines()
+    two, one, level = line.strip("| ").split(" | ")[1:]
+    assert two == "**+1.00** (+1.00 to +1.00)"
+    assert one == "*-1.00* (-1.00 to -1.00)"
+    assert level.startswith("+0.00 (-")
+
+
+def test_a_longer_course_is_compared_with_the_last_epoch_of_the_shorter():
+    courses = {"long": [1.0, 2.0, 4.0], "paper": [1.5, 3.0]}
+    found = {name: {0: measured([1.0], history=[{"val_hole_psnr": value} for value in course])}
+             for name, course in courses.items()}  # fmt: skip
+    figure = verdicts.curves(found, ["long"])
+    assert figure.axes[0].lines[0].get_ydata().tolist() == [-0.5, -1.0, 1.0]
+    verdicts.plt.close(figure)
+
+
+def test_the_interval_of_a_frechet_distance_is_that_of_the_resampled_sets():
+    draws = np.array([5.0, 1.0, 2.0, 3.0])  # of the whole set, and of three others
+    found = {name: {0: measured([1.0], trained={})} for name in ("paper", "other")}
+    found["paper"][0].values[EYE]["frechet"], found["other"][0].values[EYE]["frechet"] = np.zeros(4), draws
+    ((mean, low, high),) = verdicts.differences(found, "other", EYE, "frechet")
+    assert (mean, low, high) == pytest.approx((5.0, 5.0 - 1.96, 5.0 + 1.96))
+
+
 def test_values_are_kept_small_and_read_back(tmp_path):
     values = {"hole_psnr": np.array([20.123, np.inf]), "high": np.array([0.5, np.nan])}
     rows = [{"study": "turn", "family": "eye", "turn": -15, "values": values},

@@ -88,12 +88,21 @@ def test_train_passes_what_was_asked(replace_api):
     replace_api("train", lambda *arguments: calls.append(arguments))
     assert main(["train"]) == 0
     where = ["--data", "a b", "--run", "here", "--fresh", "--start", "there", "--faces", "20", "--split", "official"]
-    assert main(["train", "--preset", "smoke", "--epochs", "3", *where, "--strategy", "multiworker"]) == 0
+    where += ["--strategy", "multiworker", "--seed", "5"]
+    assert main(["train", "--preset", "smoke", "--epochs", "3", *where]) == 0
     assert main(["train", "--preset", "bce_only"]) == 0
     assert main(["train", "--size", "128"]) == 0
     assert calls == [
         (config.Config(), "auto", "runs/paper", False, "none", None, "listed"),
-        (config.preset("smoke", epochs=3, train_images=20), "a b", "here", True, "multiworker", "there", "official"),
+        (
+            config.preset("smoke", epochs=3, train_images=20, seed=5),
+            "a b",
+            "here",
+            True,
+            "multiworker",
+            "there",
+            "official",
+        ),
         (config.preset("bce_only"), "auto", "runs/bce_only", False, "none", None, "listed"),
         (config.at_size(config.Config(), 128), "auto", "runs/paper_128", False, "none", None, "listed"),
     ]

@@ -39,6 +39,8 @@ EPOCHS = 3
 class StandIn:
     """Trains in no time, on nothing; its state after an epoch depends on the state before it alone."""
 
+    training_example = fixed_examples = None
+
     def __init__(self, settings):
         self.state_variables = [tf.Variable(np.linspace(0, 1, count, dtype=np.float32)) for count in (3, 500)]
         self.averaged_generator = keras.Sequential([keras.Input((4,)), keras.layers.Dense(50)])
@@ -82,7 +84,7 @@ def stand_in(monkeypatch, face_archive, tmp_path_factory):
     monkeypatch.setattr("faceinpaint.training.load", lambda run: None)
     monkeypatch.setattr("faceinpaint.lite.export.write", lambda model, path: path.write_bytes(b"exported"))
     monkeypatch.setattr("faceinpaint.runs.grids.examples", lambda *_: faces)
-    monkeypatch.setattr("faceinpaint.pipeline.fixed_examples", lambda *_: faces)
+    monkeypatch.setattr(StandIn, "fixed_examples", lambda *_: faces)
     monkeypatch.setattr("faceinpaint.pipeline.training_batches", lambda *_, **__: None)
     monkeypatch.setattr("faceinpaint.figures.loss_figure", small_figure)
     monkeypatch.setattr("faceinpaint.figures.plt", SimpleNamespace(close=lambda figure: None))

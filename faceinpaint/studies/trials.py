@@ -22,7 +22,7 @@ from faceinpaint.evaluation import (
 from faceinpaint.studies.measures import high_frequencies
 from faceinpaint.system import files, progress
 
-RESAMPLES = 100  # of the faces, for the interval of a difference of Fréchet distances
+RESAMPLES = 30  # of the faces, for the interval of a difference of Fréchet distances, which take long
 SHARPNESS = ("eyes", "eye", "nose", "mouth")  # families in which the power of high frequencies is measured
 TURNED = ("centre", *SHARPNESS)  # families in turned heads
 HALVES = {

@@ -48,15 +48,16 @@ def missing(found: dict, names) -> list[str]:
 def difference(one: Measured, other: Measured, case: tuple, metric: str) -> list[float]:
     """[mean, low, high] of how much `one` has more of a metric than `other` in a case, over the faces that both have.
 
-    The Fréchet distance is one of a set. Its interval is that of the differences in the resampled sets, moved to where
-    the difference of the whole sets is.
+    The Fréchet distance is one of a set. Its interval is 1.96 standard deviations of the differences in the resampled
+    sets to either side.
     """
     pair = [trial.values[case][metric] for trial in (one, other)]
     if metric != "frechet":
         count = min(map(len, pair))
         return mean_and_interval(pair[0][:count] - pair[1][:count])
     whole, *draws = pair[0] - pair[1]
-    return [whole, *(np.percentile(draws, [2.5, 97.5]) - np.mean(draws) + whole)]
+    deviation = np.std(draws, ddof=1)
+    return [whole, whole - 1.96 * deviation, whole + 1.96 * deviation]
 
 
 def differences(found: dict, name: str, case: tuple, metric: str, reference=REFERENCE) -> list[list[float]]:
@@ -85,13 +86,14 @@ def verdict(intervals: list[list[float]], better: int) -> str:
 
 
 def _cell(intervals: list[list[float]], metric: str) -> str:
-    """The mean of the seeds' differences and the widest of their bounds; bold where a verdict stands."""
+    """The mean of the seeds' differences and the widest of their bounds; bold where a verdict stands, in italics where
+    one seed alone says so."""
     if not intervals:
         return ""
     means, lows, highs = zip(*intervals, strict=True)
     mean, low, high = (f"{x:+.{DIGITS[metric]}f}" for x in (np.mean(means), min(lows), max(highs)))
-    mean = mean if verdict(intervals, BETTER[metric]) == "open" else f"**{mean}**"
-    return f"{mean} ({low} to {high})"
+    mark = "" if verdict(intervals, BETTER[metric]) == "open" else "**" if len(intervals) > 1 else "*"
+    return f"{mark}{mean}{mark} ({low} to {high})"
 
 
 def _markdown(head: list[str], lines: list[list[str]]) -> str:
@@ -103,7 +105,7 @@ def _markdown(head: list[str], lines: list[list[str]]) -> str:
 
 def table(found: dict, names, metric: str, reference=REFERENCE, cases=WHOLE) -> str:
     """Markdown: how much each of `names` differs from `reference` in each of the `cases`, with the widest interval of
-    its seeds, of which the head gives the number; bold where a verdict stands."""
+    its seeds, of which the head gives the number; marked as `_cell` does it."""
     columns = [name for name in names if any(differences(found, name, case, metric, reference) for case in cases)]
     lines = [[_called(case), *(_cell(differences(found, name, case, metric, reference), metric) for name in columns)]
              for case in cases]  # fmt: skip
@@ -181,20 +183,24 @@ def costs(found: dict, names, reference=REFERENCE) -> str:
     return _markdown(["", "million parameters", "s an epoch", f"times {reference}", "epochs"], lines)
 
 
+def _course(ours: list[dict], theirs: list[dict], name: str) -> list[float]:
+    """How much a metric differs after each epoch of `ours`; beyond the end of `theirs`, from their last."""
+    last = [theirs[min(epoch, len(theirs) - 1)] for epoch in range(len(ours))]
+    return [one[name] - other[name] for one, other in zip(ours, last, strict=True) if name in one and name in other]
+
+
 def curves(found: dict, names, reference=REFERENCE):
-    """A figure: how much each of `names` differs from `reference` after every epoch of training, a line for each seed:
-    PSNR in the hole and LPIPS of validation faces, the families of damage taking turns."""
+    """A figure: how much each of `names` differs from `reference` after every epoch of training, a line for each seed.
+
+    PSNR in the hole and LPIPS are of validation faces, the families of damage taking turns. Beyond the last epoch of
+    `reference`, that is what counts.
+    """
     shown = {"val_hole_psnr": "PSNR in the hole (dB)", "val_lpips": "LPIPS"}
     figure, panels = plt.subplots(1, len(shown), figsize=(10, 3.6), layout="constrained")
-    for axes, (key, label) in zip(panels, shown.items(), strict=True):
+    for axes, (metric, label) in zip(panels, shown.items(), strict=True):
         for number, name in enumerate(name for name in names if name in found):
             for seed in sorted(found[name].keys() & found.get(reference, {}).keys()):
-                pair = [found[one][seed].about["history"] for one in (name, reference)]
-                values = [
-                    ours[key] - theirs[key]
-                    for ours, theirs in zip(*pair, strict=False)
-                    if key in ours and key in theirs
-                ]
+                values = _course(*(found[one][seed].about["history"] for one in (name, reference)), metric)
                 style = {"color": f"C{number}", "linestyle": ("-", "--", ":")[seed % 3], "marker": "."}
                 axes.plot(range(1, len(values) + 1), values, **style, label=None if seed else name)
         axes.axhline(0, color="grey", linewidth=0.8)

@@ -26,8 +26,8 @@ class DeepImagePrior:
     draws in the hole meanwhile is the answer, until it has learned the noise as well: `steps` are few.
     """
 
-    def __init__(self, config: Config, steps=600, rate=1e-3):
-        """steps, rate: of Adam, for each picture."""
+    def __init__(self, config: Config, steps=300, rate=1e-3):
+        """steps, rate: of Adam, for each picture; 200 and 600 steps were alike on validation faces."""
         self.config, self.steps, self.rate = config, steps, rate
 
     def restore(self, images, masks):
