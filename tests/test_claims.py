@@ -27,6 +27,14 @@ def small(monkeypatch, tmp_path, drawn_alexnet):
     return tmp_path
 
 
+def test_what_is_not_there_yet_is_said_in_a_line(capsys):
+    for text in (verdicts.tables({}, ["paper"], ["hole_psnr", "lpips"]), verdicts.won({}, "fitted_crop", [EYE])):
+        assert text == verdicts.ABSENT
+    assert verdicts.curves({}, ["paper"]) is None
+    assert verdicts.turned({}) is None
+    assert capsys.readouterr().out.count(verdicts.ABSENT) == 2
+
+
 def test_a_rehearsal_of_the_whole_command(small, face_archive, capsys):
     asked = ["--data", str(face_archive), "--epochs", "1", "--faces", "40"]
     assert claims.main(asked) == 0

@@ -16,6 +16,7 @@ from faceinpaint.masks import FAMILIES
 from faceinpaint.studies import trials
 
 REFERENCE = "paper"
+ABSENT = "None of these trials is there yet."
 BETTER = {"hole_psnr": 1, "lpips": -1, "frechet": -1, "high": 1}  # the side on which a difference is one for the better
 DIGITS = {"hole_psnr": 2, "lpips": 4, "frechet": 1, "high": 2}
 WHOLE = [("family", family, 0) for family in (*FAMILIES, *trials.HALVES)]
@@ -98,7 +99,7 @@ def _cell(intervals: list[list[float]], metric: str) -> str:
 
 def _markdown(head: list[str], lines: list[list[str]]) -> str:
     if len(head) < 2 or not lines:
-        return "None of these trials is there yet."
+        return ABSENT
     rule = "|".join(["---", *["---:"] * (len(head) - 1)])
     return "\n".join([f"| {' | '.join(head)} |", f"|{rule}|", *(f"| {' | '.join(line)} |" for line in lines)])
 
@@ -114,7 +115,9 @@ def table(found: dict, names, metric: str, reference=REFERENCE, cases=WHOLE) -> 
 
 def tables(found: dict, names, metrics, cases=WHOLE) -> str:
     """Markdown: a `table` for each of `metrics`, under its name."""
-    return "\n\n".join(f"**{metric}**\n\n{table(found, names, metric, cases=cases)}" for metric in metrics)
+    made = {metric: table(found, names, metric, cases=cases) for metric in metrics}
+    some = {metric: text for metric, text in made.items() if text != ABSENT}
+    return "\n\n".join(f"**{metric}**\n\n{text}" for metric, text in some.items()) or ABSENT
 
 
 def _called(case: tuple) -> str:
@@ -157,6 +160,8 @@ def summary(found: dict, names, reference=REFERENCE, cases=WHOLE) -> str:
 def won(found: dict, other: str, cases, name=REFERENCE) -> str:
     """Markdown: `name` against `other` in each of the `cases`: differences, and the share of faces on which it is the
     better one, over all seeds."""
+    if not {name, other} <= found.keys():
+        return ABSENT
     lines = []
     for case in cases:
         line = [_called(case)]
@@ -193,8 +198,10 @@ def curves(found: dict, names, reference=REFERENCE):
     """A figure: how much each of `names` differs from `reference` after every epoch of training, a line for each seed.
 
     PSNR in the hole and LPIPS are of validation faces, the families of damage taking turns. Beyond the last epoch of
-    `reference`, that is what counts.
+    `reference`, that is what counts. None, said in a line, where there is nothing to draw.
     """
+    if not [name for name in names if found.get(name, {}).keys() & found.get(reference, {}).keys()]:
+        return print(ABSENT)
     shown = {"val_hole_psnr": "PSNR in the hole (dB)", "val_lpips": "LPIPS"}
     figure, panels = plt.subplots(1, len(shown), figsize=(10, 3.6), layout="constrained")
     for axes, (metric, label) in zip(panels, shown.items(), strict=True):
@@ -211,7 +218,10 @@ def curves(found: dict, names, reference=REFERENCE):
 
 
 def turned(found: dict, names=("paper", "rotated"), metric="hole_psnr"):
-    """A figure: a metric by the turn of the head, for each family of facial parts, the mean of the seeds."""
+    """A figure: a metric by the turn of the head, for each family of facial parts, the mean of the seeds; None,
+    said in a line, where there is nothing to draw."""
+    if found.keys().isdisjoint(names):
+        return print(ABSENT)
     families = trials.TURNED
     figure, panels = plt.subplots(1, len(families), figsize=(11, 2.8), layout="constrained", sharey=True)
     for axes, family in zip(panels, families, strict=True):
