@@ -91,9 +91,10 @@ def test_a_stroke_is_timed_until_its_face_is_restored(monkeypatch):
     (row,) = bench_restoring.painting(SMOKE, None)
     assert row["unit"] == "ms"
     assert 200 <= row["lowest"] <= row["median"] <= row["highest"] < 2000
-    calls, rest = divmod(len(Slow.holes), 8)  # twice for each stroke, at once and refined, the first to warm up
+    strokes = Slow.holes[2:]  # the first two are looks at which way round the face is
+    calls, rest = divmod(len(strokes), 8)  # twice for each stroke, at once and refined, the first to warm up
     assert (calls > 0, rest) == (True, 0)
-    assert (np.diff(Slow.holes[:: 2 * calls]) > 0).all()  # all strokes fall on the face, each beside the one before
+    assert (np.diff(strokes[:: 2 * calls]) > 0).all()  # all strokes fall on the face, each beside the one before
 
 
 def test_where_there_is_a_browser_the_stroke_is_timed_there_too(monkeypatch):
