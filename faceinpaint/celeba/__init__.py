@@ -19,7 +19,7 @@ from faceinpaint.celeba.sources import Source
 from faceinpaint.config import WHOLE_SIDE, Config, UserError
 from faceinpaint.system.downloads import data_folder
 
-__all__ = ["PARTS", "Faces", "originals", "prepare", "row_reader", "shown_faces", "write_list"]
+__all__ = ["PARTS", "Faces", "centre_square", "originals", "prepare", "row_reader", "shown_faces", "write_list"]
 
 CODE_VERSION = 2  # raise it whenever the prepared pixels, the split or the files change
 PAPER = Config()

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from faceinpaint import baselines, celeba, figures, lite
-from faceinpaint.config import Config, UserError
+from faceinpaint.config import WHOLE_SIDE, Config, UserError
 from faceinpaint.evaluation import perceptual, unseen_faces
 from faceinpaint.photo.light import LUMA
 from faceinpaint.photo.repair import restore_photo
@@ -228,8 +228,8 @@ def _scratches_repaired(clean, pictures, holes, repair):
         yield "without grain", [np.where(h[..., None], c, p) for c, (p, h) in zip(clean, pairs, strict=True)]
 
 
-def sheet(photos, repair):
-    """Each case as it is before and after, one face for each: uint8 [height, width, 3]."""
+def before_and_after(photos, repair, names) -> list[list]:
+    """The photo of each case of these `names` as it is damaged and repaired, one face for each: pairs of uint8 [H, W, 3]."""
     pairs = []
 
     def seen(photo, hole, eyes, **options):
@@ -237,11 +237,23 @@ def sheet(photos, repair):
         pairs.append([photo, restored])
         return restored
 
-    for number, case in enumerate(CASES.values()):
+    for number, name in enumerate(names):
         pairs_before = len(pairs)
-        case(photos[number % len(photos)], number, seen)
+        CASES[name](photos[number % len(photos)], number, seen)
         del pairs[pairs_before:-1]  # a case may repair twice: first without what it is about
-    return figures.tiles(pairs, ["damaged", "repaired"], list(CASES))
+    return pairs
+
+
+def sheet(photos, repair):
+    """Each case before and after: uint8 [height, width, 3]."""
+    return figures.tiles(before_and_after(photos, repair, CASES), ["damaged", "repaired"], list(CASES))
+
+
+def strip(photos, repair, names):
+    """The faces in some cases, damaged above and repaired below: uint8 [height, width, 3]."""
+    pairs = before_and_after(photos, repair, names)
+    rows = [[celeba.centre_square(picture, 2 * WHOLE_SIDE) for picture in row] for row in zip(*pairs, strict=True)]
+    return figures.tiles(rows, names, ["damaged", "repaired"])
 
 
 def table(rows: list[dict]) -> str:

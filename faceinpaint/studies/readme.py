@@ -26,17 +26,18 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from faceinpaint import figures
-from faceinpaint.celeba import shown_faces
+from faceinpaint import figures, lite
+from faceinpaint.celeba import originals, prepare, shown_faces
 from faceinpaint.config import UserError
 from faceinpaint.evaluation import table
 from faceinpaint.runs import WEIGHTS, folder, grids
-from faceinpaint.studies import published
+from faceinpaint.studies import photo_cases, published
 from faceinpaint.studies.results import showcase
 from faceinpaint.system import files
 from faceinpaint.variations import load
 
 ROOT = Path(__file__).parents[2]
+PRINTS = ("grey", "faded", "grain", "dust", "torn corner")  # of the cases of photographs, those that are shown
 EPOCHS_SHOWN = (0, 1, 2, 5, 10, 20, 35, 50)  # of the training of the weights
 MARK = re.compile(r"<!-- (value|table|published|bench|given)\b(.*?) -->(.*?)<!-- end -->", re.DOTALL)
 STEP = re.compile(r"\[[^]]*\]|[^.\[\]]+")
@@ -193,6 +194,14 @@ def _restored(path: Path) -> str | None:
     files.write_image(path, showcase({"restored": inpainter.restore}, faces, inpainter.config))
 
 
+def _prints(path: Path) -> str | None:
+    try:
+        photos = originals(prepare("sample"), "test", "sample")
+    except UserError as error:
+        return str(error)
+    files.write_image(path, photo_cases.strip(photos[8:], photo_cases.repairer(lite.load()), PRINTS))
+
+
 def _variations(path: Path) -> str | None:
     runs = [run.parent for run in sorted((ROOT / "runs/variations").glob("*-0/generator.keras"))]  # of the first seed
     if not runs or (faces := shown_faces()) is None:
@@ -205,7 +214,7 @@ def _variations(path: Path) -> str | None:
 # Pictures of README and notebooks, in notebooks/figures: what makes each, and returns why it could not. That of the
 # window, paint.png, is made by its own room, which stands above this one: `make readme` calls both.
 PICTURES: dict[str, Callable] = {"losses.png": _losses, "training.jpg": _training, "restored.png": _restored,
-                                 "variations.jpg": _variations}  # fmt: skip
+                                 "prints.jpg": _prints, "variations.jpg": _variations}  # fmt: skip
 
 
 def main() -> None:
