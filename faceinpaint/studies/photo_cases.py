@@ -229,7 +229,7 @@ def _scratches_repaired(clean, pictures, holes, repair):
 
 
 def before_and_after(photos, repair, names) -> list[list]:
-    """The photo of each case of these `names` as it is damaged and repaired, one face for each: pairs of uint8 [H, W, 3]."""
+    """The photo of each of these cases as it is damaged and repaired, one face for each: pairs of uint8 [H, W, 3]."""
     pairs = []
 
     def seen(photo, hole, eyes, **options):
