@@ -26,7 +26,7 @@ def prepare(args):
 
     Example: python -m faceinpaint prepare --data img_align_celeba.zip
     """
-    faceinpaint.prepare(args.data, at_size(preset("paper"), args.size or Config.size), None, args.split)
+    faceinpaint.prepare(args.data, _sized(preset("paper"), args.size), None, args.split)
 
 
 def train(args):
@@ -40,11 +40,9 @@ def train(args):
     """
     asked = {"epochs": args.epochs, "train_images": args.faces, "seed": args.seed}
     config = preset(args.preset, **{name: number for name, number in asked.items() if number is not None})
-    if args.size not in (None, config.size):
-        config = at_size(config, args.size)
-        args.preset += f"_{args.size}"
-    run = args.run or f"runs/{args.preset}"
-    faceinpaint.train(config, args.data, run, args.fresh, args.strategy, args.start, args.split)
+    sized = _sized(config, args.size)
+    run = args.run or f"runs/{args.preset}" + (f"_{sized.size}" if sized.size != config.size else "")
+    faceinpaint.train(sized, args.data, run, args.fresh, args.strategy, args.start, args.split)
 
 
 def evaluate(args):
@@ -127,6 +125,11 @@ def bench(args):
     with stderr.quiet_start():
         from faceinpaint.bench import report, write_bench
     print(report(write_bench(preset(args.preset), out)))
+
+
+def _sized(config: Config, size: int | None) -> Config:
+    """`config`, for pictures of `size` pixels where that is given and another than its own."""
+    return config if size in (None, config.size) else at_size(config, size)
 
 
 def _writable(path: str) -> Path:

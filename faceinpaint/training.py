@@ -60,13 +60,13 @@ def begin(config: Config, faces: Faces, run_dir: Path, strategy=None, start: str
     Raises `UserError` when it was begun with other settings or cannot go on.
     """
     strategy = strategy or tf.distribute.get_strategy()
-    for part in ("grids", "checkpoint"):
-        (run_dir / part).mkdir(parents=True, exist_ok=True)
     with strategy.scope():  # the environment tells of it
         now = environment.of(faces)
     record, values = folder.find(run_dir, config, now, start)
     check_start(config, record.environment.get("start"))
     folder.check_same(run_dir, record, config, now, start)
+    for part in ("grids", "checkpoint"):
+        (run_dir / part).mkdir(parents=True, exist_ok=True)
     folder.cut_back(run_dir, len(record.history))
     folder.write_record(run_dir, record)
     return Run(config, faces, strategy, run_dir, record, values, len(record.history))

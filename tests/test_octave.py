@@ -109,6 +109,7 @@ def test_an_octave_begins_with_a_trained_generator_of_half_the_side(face_archive
     data = str(face_archive)
     with pytest.raises(UserError, match="octave: begins with a generator of 32 pixels; name its run: --start RUN"):
         training.train(FINER, data, tmp_path / "alone")
+    assert [path.name for path in (tmp_path / "alone").iterdir()] == [".lock"]
     small = config.preset("smoke", precision="float32", size=32, epochs=1, train_images=8)
     training.train(small, data, tmp_path / "small")
     settings = replace(FINER, epochs=1, train_images=8)
@@ -130,7 +131,7 @@ def test_the_fine_network_draws_the_part_where_the_hole_is(finer, tmp_path):
     part = np.s_[0:32, 30:62]
     assert part_of(mask) == part
     given, hole = pipeline.to_float(image[None]), mask[None]
-    coarse, fine = finer.unets()
+    coarse, fine = octave.unets(finer.averaged_generator)
     filled = finer.finer_fill(coarse, fills.surround(given, hole), hole).numpy()[0]
     drawn = fine(np.concatenate([filled[part], mask[part]], -1)[None]).numpy()[0]
     expected = pipeline.to_uint8(composite(given[0].numpy()[part], drawn, mask[part])).numpy()

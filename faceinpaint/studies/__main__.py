@@ -15,4 +15,5 @@ try:
         from faceinpaint.studies import readme
     readme.main()
 except UserError as error:
-    sys.exit(f"faceinpaint: {error}")
+    print(f"faceinpaint: {error}", file=sys.stderr)
+    sys.exit(2)
