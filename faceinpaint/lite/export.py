@@ -18,7 +18,7 @@ from faceinpaint.runs.folder import EXPORTED, OCTAVE, WEIGHTS, lines, record_in,
 from faceinpaint.system.files import replacing, write_bytes, write_text
 from faceinpaint.system.stderr import captured_stderr
 from faceinpaint.variations import load
-from faceinpaint.variations.octave import Octave
+from faceinpaint.variations.octave import Octave, unets
 
 NOISES = ("noise", "uniform", "salt_and_pepper")  # the same whatever the picture
 PLACES = ("shuffle", "patch")  # drawn for each picture, which LiteRT cannot
@@ -59,7 +59,7 @@ def _functions(inpainter: Inpainter) -> list:
     size, fill = inpainter.config.size, _fill(inpainter.config)
     if not isinstance(inpainter, Octave):
         return [_function("restore", "restored", lambda x, mask: inpainter([x, mask, fill(x, mask)]), size, size)]
-    coarse, fine = inpainter.unets()
+    coarse, fine = unets(inpainter.averaged_generator)
     parts = itertools.product((size // 2, size), repeat=2)
     return [
         _function("coarse", "filled", lambda x, mask: inpainter.finer_fill(coarse, fill(x, mask), mask), size, size),

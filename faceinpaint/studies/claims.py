@@ -29,7 +29,7 @@ from faceinpaint.evaluation import Restore, damaged_examples, perceptual, unseen
 from faceinpaint.runs import folder
 from faceinpaint.studies import trials
 from faceinpaint.studies.mirror import fitted_crop
-from faceinpaint.studies.results import as_json, measured_on
+from faceinpaint.studies.results import as_json, measured_on, without_values
 from faceinpaint.system import files
 from faceinpaint.variations import build, load, unmosaic
 from faceinpaint.variations.deep_image_prior import DeepImagePrior
@@ -181,8 +181,7 @@ def carry_out(trial: Trial, data: str, part: str, shorter: dict):
     out = file_of(results, trial, part)
     out.parent.mkdir(parents=True, exist_ok=True)
     trials.write_values(out.with_suffix(".npz"), rows)
-    plain = [{name: value for name, value in row.items() if name != "values"} for row in rows]
-    files.write_text(out, as_json(told | about | {"rows": plain}))
+    files.write_text(out, as_json(told | about | {"rows": without_values(rows)}))
 
 
 def folders(shorter: dict) -> tuple[Path, Path]:

@@ -18,7 +18,7 @@ from faceinpaint.photo.alignment import centred_face
 from faceinpaint.photo.repair import restore_photo
 from faceinpaint.runs import folder
 from faceinpaint.studies import damage, measures
-from faceinpaint.studies.results import as_json, command, differences, measured_on, named
+from faceinpaint.studies.results import as_json, command, differences, measured_on, named, without_values
 from faceinpaint.system import files, progress
 
 SHOWN = 3  # faces on the contact sheet for each hole
@@ -138,9 +138,7 @@ def write(runs: list[str] | None, data: str, part: str, first: int | None, out: 
     metrics = [*DIGITS, "colour", "partner"]
     paired = differences(rows, next(iter(folders)), ["hole"], metrics) if len(folders) > 1 else []
     about = {"command": command("photo", runs, data, part, first, out), **measured_on(faces, part)}
-    plain = [{key: value for key, value in row.items() if key != "values"} for row in rows]
-    files.write_text(
-        out, as_json(about | {"trained": trained, "rows": plain} | ({"differences": paired} if paired else {}))
-    )
+    lists = {"rows": without_values(rows)} | ({"differences": paired} if paired else {})
+    files.write_text(out, as_json(about | {"trained": trained} | lists))
     files.write_image(out.with_suffix(".png"), sheet(compared, pictures))
     return "\n\n".join([table(rows), *([table(paired, interval=True)] if paired else [])])

@@ -70,8 +70,7 @@ def write(runs: list[str] | None, data: str, part: str, first: int | None, out: 
     rows = evaluate_methods(compared, pictures, inpainter.config, training=faces.train)
     paired = differences(rows, reference) if len(loaded) > 1 else []
     about = {"command": command("results", runs, data, part, first, out), **measured_on(faces, part)}
-    plain = [{key: value for key, value in row.items() if key != "values"} for row in rows]
-    lists = {"rows": plain} | ({"differences": paired} if paired else {})
+    lists = {"rows": without_values(rows)} | ({"differences": paired} if paired else {})
     files.write_text(out, as_json(about | {"trained": trained} | lists))
     _write_values(out.with_suffix(".npz"), rows, faces.names[part][:first])
     files.write_image(out.with_suffix(".png"), showcase(restorers, pictures, inpainter.config))
@@ -140,6 +139,11 @@ def _write_values(path: Path, rows: list[dict], names: list[str]) -> None:
     values = {name: np.stack([row["values"][name] for row in rows]).astype(np.float16) for name in kept}
     with files.replacing(path) as temporary:
         np.savez_compressed(temporary, names=names, rows=labels, **values)
+
+
+def without_values(rows: list[dict]) -> list[dict]:
+    """`rows` as they are written: what they say of each image is kept elsewhere, or not at all."""
+    return [{key: value for key, value in row.items() if key != "values"} for row in rows]
 
 
 def as_json(written: dict) -> str:

@@ -55,14 +55,16 @@ def check_start(config: Config, start: dict | None):
                 f"{config.system}: begins with a generator of {wanted.size} pixels; name its run: --start RUN"
             )
         return
-    there = from_dict(start["config"])
-    for key, of in {
-        "network": lambda config: SYSTEMS[config.system].build_generator.__name__,
-        "size": lambda config: config.size,
-        "generator_widths": lambda config: config.generator_widths,
-    }.items():
-        if of(there) != of(wanted):
-            raise UserError(f"--start {start['folder']}: {key} {of(there)} there, {of(wanted)} asked; give another run")
+    asked = _generator_of(wanted)
+    for key, there in _generator_of(from_dict(start["config"])).items():
+        if there != asked[key]:
+            raise UserError(f"--start {start['folder']}: {key} {there} there, {asked[key]} asked; give another run")
+
+
+def _generator_of(config: Config) -> dict:
+    """What two generators must have in common to exchange their weights."""
+    network = SYSTEMS[config.system].build_generator.__name__
+    return {"network": network, "size": config.size, "generator_widths": config.generator_widths}
 
 
 def load(run: str | Path | None = None) -> Inpainter:

@@ -14,6 +14,11 @@ from faceinpaint.variations.perceptual import Perceptual
 UNETS = ("coarse", "fine")
 
 
+def unets(network: keras.Model) -> list[keras.Model]:
+    """The coarse and the fine one of what `build_octave` built."""
+    return [network.get_layer(name) for name in UNETS]
+
+
 def halved(config: Config) -> Config:
     """The paper's system for pictures of half the side: those that the coarse U-Net repairs, and the patches that teach
     the fine one."""
@@ -73,12 +78,8 @@ class Octave(Perceptual):
     def start_from(self, trained):
         weights = trained.averaged_generator.get_weights()
         for network in (self.generator, self.averaged_generator):
-            for name in UNETS:
-                network.get_layer(name).set_weights(weights)
-
-    def unets(self):
-        """The coarse and the fine one of the averaged generator."""
-        return [self.averaged_generator.get_layer(name) for name in UNETS]
+            for unet in unets(network):
+                unet.set_weights(weights)
 
     def finer_fill(self, coarse, filled_image, mask):
         """The picture [B, H, W, 3] whose hole holds what `coarse` makes of it at half its side.
@@ -91,16 +92,18 @@ class Octave(Perceptual):
 
     def generate(self, filled_image, mask, self_ensemble=True):
         """As `Inpainter.generate`; the coarse picture is always the mean of both, the fine one is drawn once."""
-        coarse, fine = self.unets()
+        coarse, fine = unets(self.averaged_generator)
         finer = self.finer_fill(coarse, filled_image, mask)
         return fine(tf.concat([finer, mask], axis=-1))
 
     def train_step(self, batch):
         """As `Inpainter.train_step`, on a patch of each picture, and of the fine U-Net alone."""
         image, mask, filled_image = batch
-        finer = self.finer_fill(self.generator.get_layer("coarse"), filled_image, mask)
+        coarse, _ = unets(self.generator)
+        finer = self.finer_fill(coarse, filled_image, mask)
         seed = tf.random.fold_in(tf.constant([self.config.seed, 4]), self.generator_optimizer.iterations)
         return super().train_step(patches([image, mask, finer], mask, self.config.size // 2, seed))
 
     def stages(self, filled_image, mask):
-        return [self.generator.get_layer("fine")(tf.concat([filled_image, mask], axis=-1), training=True)]
+        _, fine = unets(self.generator)
+        return [fine(tf.concat([filled_image, mask], axis=-1), training=True)]
