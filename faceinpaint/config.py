@@ -60,7 +60,7 @@ class Config:
 
     # Machine.
     precision: str = "auto"  # "float32", "mixed_bfloat16", or "auto": bfloat16 where the hardware multiplies it
-    jit_compile: bool = False  # XLA: slower than oneDNN on a CPU, faster on a GPU, the same to rounding
+    jit_compile: bool | None = None  # by XLA; None: on a GPU, which it makes faster. On a CPU oneDNN is faster than it
     seed: int = 0
 
     def __post_init__(self):

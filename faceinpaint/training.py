@@ -107,7 +107,7 @@ def watchers(run: Run, heed, lines=50) -> list:
 
 def fit(run: Run, inpainter: Inpainter, watching=()):
     """Trains all epochs that `run` has not finished. watching: see `train`."""
-    if not run.config.jit_compile:  # Keras leaves uncompiled what is to be deterministic
+    if not inpainter.config.jit_compile:  # Keras leaves uncompiled what is to be deterministic
         tf.config.experimental.enable_op_determinism()
     first_step, draw = run.finished * run.steps, inpainter.training_example
     batches = pipeline.training_batches(run.faces.train, run.config, first_step, draw)
@@ -170,7 +170,7 @@ def train(
 ) -> list[dict]:
     """Trains, or goes on with, the run in `run_dir`.
 
-    TensorFlow's operations are made deterministic, and stay so in this process; not with `config.jit_compile`.
+    TensorFlow's operations are made deterministic, and stay so in this process; not where XLA compiles them.
     Whatever ends it, the last finished epoch is kept. KeyboardInterrupt passes through.
 
     Args:

@@ -223,6 +223,14 @@ def test_precision_follows_the_processor(monkeypatch):
     assert resolved(config.preset("paper", precision="mixed_bfloat16")).precision == "mixed_bfloat16"
 
 
+def test_a_gpu_compiles_the_step_unless_the_config_forbids(monkeypatch):
+    for gpus in ([], ["a GPU"]):
+        monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind, gpus=gpus: gpus)
+        monkeypatch.setattr("tensorflow.config.experimental.get_device_details", lambda gpu: {})
+        assert resolved(config.preset("paper")).jit_compile is bool(gpus)
+        assert resolved(config.preset("paper", jit_compile=False)).jit_compile is False
+
+
 @pytest.mark.parametrize(
     ("last", "epochs"),
     [(0, [0]), (1, [0, 1]), (2, [0, 1, 2]), (15, [0, 1, 2, 5, 10, 15]), (50, [0, 1, 2, 5, 10, 20, 50])],

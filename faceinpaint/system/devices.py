@@ -74,13 +74,16 @@ def chosen(name: str) -> tf.distribute.Strategy:
 
 
 def resolved(config: Config) -> Config:
-    """`config` with precision "auto" replaced by what this machine multiplies fast.
+    """`config` with what it leaves to the machine.
 
-    That is bfloat16 on processors with AVX512-BF16 or AMX and on GPUs from compute capability 8.0, else float32.
+    Precision "auto" becomes what the hardware multiplies fast: bfloat16 on processors with AVX512-BF16 or AMX and on
+    GPUs from compute capability 8.0, else float32. `jit_compile` None becomes whether there is a GPU.
     """
+    gpus = tf.config.list_physical_devices("GPU")
+    if config.jit_compile is None:
+        config = replace(config, jit_compile=bool(gpus))
     if config.precision != "auto":
         return config
-    gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         fast = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0)) >= (8, 0)
     else:
