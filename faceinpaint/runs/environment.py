@@ -21,7 +21,8 @@ def identity(faces: Faces) -> str:
 
 def of(faces: Faces) -> dict:
     """The environment of a training on `faces` by this process, under the present strategy."""
-    threading, replicas = tf.config.threading, tf.distribute.get_strategy().num_replicas_in_sync
+    threading, details = tf.config.threading, tf.config.experimental.get_device_details
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
     return {
         "data": faces.description,
         "faces": identity(faces),
@@ -35,7 +36,7 @@ def of(faces: Faces) -> dict:
         "processor": processor(),
         "cores": cores(),
         "threads": [threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads()],
-        "gpus": [gpu.name for gpu in tf.config.list_physical_devices("GPU")],
+        "gpus": [details(gpu).get("device_name", gpu.name) for gpu in tf.config.list_physical_devices("GPU")],
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
         **({"replicas": replicas} if replicas > 1 else {}),
     }
