@@ -70,9 +70,7 @@ class Inpainter(keras.Model):
 
     def compile(self, steps_per_epoch):
         """Builds both optimizers for `config.epochs` epochs of `steps_per_epoch` steps."""
-        compiled = self.config.jit_compile
-        together = devices.steps_together(steps_per_epoch) if compiled else 1
-        super().compile(optimizer=None, jit_compile=compiled, steps_per_execution=together)
+        super().compile(optimizer=None, jit_compile=self.config.jit_compile)
         steps = self.config.epochs * steps_per_epoch
         self.generator_optimizer = self._adam(self.config.generator_rate, steps, self.generator)
         self.discriminator_optimizer = self._adam(self.config.discriminator_rate, steps, self.discriminator)

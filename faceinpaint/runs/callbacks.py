@@ -74,11 +74,8 @@ class Progress(keras.callbacks.Callback):
         self.bar = tqdm(**begun, unit="step", disable=None, dynamic_ncols=True)
         self.started = time.time()
 
-    def on_train_batch_end(self, batch, logs=None):  # on a GPU not after every batch
-        self.bar.update(self.epoch * self.steps + batch + 1 - self.bar.n)
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
+    def on_train_batch_end(self, batch, logs=None):
+        self.bar.update()
 
     def on_epoch_end(self, epoch, logs=None):
         epoch += 1

@@ -20,7 +20,6 @@ from faceinpaint.config import Config, UserError
 from faceinpaint.system.signals import STOPPING, handled
 
 EXAMPLE = """{"cluster": {"worker": ["first:2222", "second:2222"]}, "task": {"type": "worker", "index": 0}}"""
-AT_ONCE = 25  # steps at most that a GPU is given: Ctrl-C is heeded after them
 LOST = (
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -104,11 +103,6 @@ def checked(config: Config, strategy: tf.distribute.Strategy) -> Config:
         print("jit_compile: switched off, for TensorFlow cannot compile a step of several replicas")
         config = replace(config, jit_compile=False)
     return config
-
-
-def steps_together(steps_per_epoch: int) -> int:
-    """How many steps to hand to a GPU at once, a divisor of an epoch's: it waits for Python only between them."""
-    return max(steps for steps in range(1, AT_ONCE + 1) if steps_per_epoch % steps == 0)
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
