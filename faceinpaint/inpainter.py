@@ -70,7 +70,7 @@ class Inpainter(keras.Model):
 
     def compile(self, steps_per_epoch):
         """Builds both optimizers for `config.epochs` epochs of `steps_per_epoch` steps."""
-        super().compile(optimizer=None, jit_compile=self.config.jit_compile)
+        super().compile(optimizer=None, jit_compile=devices.compiles(self.config))
         steps = self.config.epochs * steps_per_epoch
         self.generator_optimizer = self._adam(self.config.generator_rate, steps, self.generator)
         self.discriminator_optimizer = self._adam(self.config.discriminator_rate, steps, self.discriminator)

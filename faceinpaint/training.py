@@ -107,7 +107,7 @@ def watchers(run: Run, heed, lines=50) -> list:
 
 def fit(run: Run, inpainter: Inpainter, watching=()):
     """Trains all epochs that `run` has not finished. watching: see `train`."""
-    if not inpainter.config.jit_compile:  # Keras leaves uncompiled what is to be deterministic
+    if not inpainter.jit_compile:  # Keras leaves uncompiled what is to be deterministic
         tf.config.experimental.enable_op_determinism()
     first_step, draw = run.finished * run.steps, inpainter.training_example
     batches = pipeline.training_batches(run.faces.train, run.config, first_step, draw)

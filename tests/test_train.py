@@ -19,7 +19,7 @@ from faceinpaint.baselines import BASELINES
 from faceinpaint.celeba.partition import LAST_TRAIN
 from faceinpaint.config import UserError
 from faceinpaint.runs import checkpoint
-from faceinpaint.system.devices import resolved
+from faceinpaint.system.devices import compiles, resolved
 from faceinpaint.training import train
 
 EPOCHS = 3
@@ -226,9 +226,9 @@ def test_precision_follows_the_processor(monkeypatch):
 def test_a_gpu_compiles_the_step_unless_the_config_forbids(monkeypatch):
     for gpus in ([], ["a GPU"]):
         monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind, gpus=gpus: gpus)
-        monkeypatch.setattr("tensorflow.config.experimental.get_device_details", lambda gpu: {})
-        assert resolved(config.preset("paper")).jit_compile is bool(gpus)
-        assert resolved(config.preset("paper", jit_compile=False)).jit_compile is False
+        assert compiles(config.preset("paper")) is bool(gpus)
+        assert compiles(config.preset("paper", jit_compile=True))
+        assert not compiles(config.preset("paper", jit_compile=False))
 
 
 @pytest.mark.parametrize(

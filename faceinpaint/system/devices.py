@@ -74,16 +74,13 @@ def chosen(name: str) -> tf.distribute.Strategy:
 
 
 def resolved(config: Config) -> Config:
-    """`config` with what it leaves to the machine.
+    """`config` with precision "auto" replaced by what this machine multiplies fast.
 
-    Precision "auto" becomes what the hardware multiplies fast: bfloat16 on processors with AVX512-BF16 or AMX and on
-    GPUs from compute capability 8.0, else float32. `jit_compile` None becomes whether there is a GPU.
+    That is bfloat16 on processors with AVX512-BF16 or AMX and on GPUs from compute capability 8.0, else float32.
     """
-    gpus = tf.config.list_physical_devices("GPU")
-    if config.jit_compile is None:
-        config = replace(config, jit_compile=bool(gpus))
     if config.precision != "auto":
         return config
+    gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         fast = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0)) >= (8, 0)
     else:
@@ -91,6 +88,13 @@ def resolved(config: Config) -> Config:
         flags = cpuinfo.read_text() if cpuinfo.is_file() else ""
         fast = "avx512_bf16" in flags or "amx_bf16" in flags
     return replace(config, precision="mixed_bfloat16" if fast else "float32")
+
+
+def compiles(config: Config) -> bool:
+    """Whether XLA compiles the steps of a training here: unless `config` says, on one GPU."""
+    if config.jit_compile is not None:
+        return config.jit_compile
+    return bool(tf.config.list_physical_devices("GPU")) and tf.distribute.get_strategy().num_replicas_in_sync == 1
 
 
 def checked(config: Config, strategy: tf.distribute.Strategy) -> Config:
