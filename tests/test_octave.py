@@ -109,7 +109,7 @@ def test_an_octave_begins_with_a_trained_generator_of_half_the_side(face_archive
     data = str(face_archive)
     with pytest.raises(UserError, match="octave: begins with a generator of 32 pixels; name its run: --start RUN"):
         training.train(FINER, data, tmp_path / "alone")
-    assert [path.name for path in (tmp_path / "alone").iterdir()] == [".lock"]
+    assert not (tmp_path / "alone").exists()
     small = config.preset("smoke", precision="float32", size=32, epochs=1, train_images=8)
     training.train(small, data, tmp_path / "small")
     settings = replace(FINER, epochs=1, train_images=8)

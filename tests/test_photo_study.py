@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceinpaint import config
+from faceinpaint import config, studies
 from faceinpaint.__main__ import main
 from faceinpaint.config import UserError
 from faceinpaint.inpainter import Inpainter
@@ -165,9 +165,9 @@ def test_how_often_it_is_told_which_way_round_a_face_is(always, monkeypatch):
 
 
 def test_several_runs_of_a_study_of_one_and_two_of_one_name_are_refused(runs, face_archive, tmp_path):
-    for study in (photo_cases, other_half):
+    for study in ("cases", "other_half", "published"):
         with pytest.raises(UserError, match="of one run"):
-            study.write([runs[0]] * 2, str(face_archive), "validation", 2, tmp_path / "out.json")
+            studies.run(study, [runs[0]] * 2, str(face_archive), "validation", 2, tmp_path / "out.json")
     with pytest.raises(UserError, match="two methods of one name"):
         photo.write([runs[0]] * 2, str(face_archive), "validation", 2, tmp_path / "out.json")
 

@@ -119,14 +119,14 @@ def find(folder: Path, config: Config, environment: dict, start=None) -> tuple[R
         raise UserError(f"{folder}: has a history but no checkpoint; use another --run, or start over with --fresh")
     if (folder / "config.json").is_file():
         return Record(read(folder / "config.json"), read_environment(folder)), None
-    return Record(config, environment | (_told_of(start) if start else {})), None
+    return Record(config, environment | ({"start": told_of(start)} if start else {})), None
 
 
-def _told_of(start: str | Path) -> dict:
+def told_of(start: str | Path) -> dict:
     """What an environment says of the run `start`. Raises `UserError` when that has no trained generator."""
     remedy = f"train one with: python -m faceinpaint train --run {start}"
     told = record_in(trained_file(start, "generator.keras", remedy).parent)
-    return {"start": {"folder": str(start), **told.to_dict()}}
+    return {"folder": str(start), **told.to_dict()}
 
 
 def start_of(record: Record) -> str | None:

@@ -23,12 +23,18 @@ STUDIES = {
     "cases": "photo_cases",
     "other_half": "other_half",
 }
+OF_SEVERAL = ("results", "photo")  # those that compare runs; the others are of one
 
 
-def run(name: str, *arguments) -> str:
-    """Runs the study `name` with the `arguments` of its `write`. Raises `UserError` when there is none of that name."""
+def run(name: str, runs: list[str] | None, *arguments) -> str:
+    """Runs the study `name` of `runs`, with the further `arguments` of its `write`.
+
+    Raises `UserError` when there is none of that name, or it is of one run and there are several.
+    """
     if name not in STUDIES:
         raise UserError(f"--study {name}: choose one of {', '.join(STUDIES)}")
+    if len(runs or []) > 1 and name not in OF_SEVERAL:
+        raise UserError(f"--study {name}: is of one run; name one with --run")
     with quiet_start():
         study = importlib.import_module(f"{__name__}.{STUDIES[name]}")
-    return study.write(*arguments)
+    return study.write(runs, *arguments)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from faceinpaint import lite
-from faceinpaint.config import WHOLE_SIDE, Config, UserError
+from faceinpaint.config import WHOLE_SIDE, Config
 from faceinpaint.evaluation import mean_and_interval, perceptual, unseen_faces
 from faceinpaint.photo.alignment import WHOLE_FRAME, centred_face, resampled
 from faceinpaint.photo.reference import Reference
@@ -198,12 +198,8 @@ def write(runs: list[str] | None, data: str, part: str, first: int | None, out: 
     """The study, as `studies.STUDIES` has it, on the `first` faces (`FACES`, unless given; other holes than an eye's on
     `FEWER`). Beside `out`: as
     -eyes.jpg single eyes as they were, without and with the other half; as -large.jpg those of the large photographs.
-
-    Raises `UserError` for several runs.
     """
-    run, *more = runs or [None]
-    if more:
-        raise UserError("--study other_half: is of one run; give one --run")
+    (run,) = runs or [None]
     restorer, faces = lite.load(run), unseen_faces(data, Config(), part)
     pictures, (distance, _) = getattr(faces, part), perceptual()
     some = np.array(pictures[: first or FACES])

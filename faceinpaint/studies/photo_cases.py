@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from faceinpaint import baselines, celeba, figures, lite
-from faceinpaint.config import WHOLE_SIDE, Config, UserError
+from faceinpaint.config import WHOLE_SIDE, Config
 from faceinpaint.evaluation import perceptual, unseen_faces
 from faceinpaint.photo.light import LUMA
 from faceinpaint.photo.repair import restore_photo
@@ -279,11 +279,9 @@ def scratch_table(rows: list[dict]) -> str:
 
 
 def write(runs: list[str] | None, data: str, part: str, first: int | None, out: Path) -> str:
-    """The study, as `studies.STUDIES` has it; beside `out`, as .png, a contact sheet. Raises `UserError` for several
-    runs, for one that was not exported, and where `data` has no whole CelebA pictures."""
-    run, *more = runs or [None]
-    if more:
-        raise UserError("--study cases: is of one run; name one with --run")
+    """The study, as `studies.STUDIES` has it; beside `out`, as .png, a contact sheet. Raises `UserError` for a run that
+    was not exported, and where `data` has no whole CelebA pictures."""
+    (run,) = runs or [None]
     trained = {"faceinpaint": folder.record_in(Path(run or WEIGHTS)).to_dict()}
     faces = unseen_faces(data, Config(size=64), part)
     photos = celeba.originals(faces, part, data)[:first]

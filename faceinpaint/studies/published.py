@@ -108,12 +108,12 @@ def table(rows: list[dict]) -> str:
 
 
 def write(runs: list[str] | None, data: str, part: str, first: int | None, out: Path) -> str:
-    """The study, as `studies.STUDIES` has it. Raises `UserError` for several runs, for networks of another size than 64
-    pixels, and where `data` has no whole CelebA pictures."""
-    run, *more = runs or [None]
+    """The study, as `studies.STUDIES` has it. Raises `UserError` for networks of another size than 64 pixels, and where
+    `data` has no whole CelebA pictures."""
+    (run,) = runs or [None]
     inpainter = load(run)
-    if more or inpainter.config.size != SIZE:
-        raise UserError(f"--study published: is of one run with networks of {SIZE} pixels")
+    if inpainter.config.size != SIZE:
+        raise UserError(f"--study published: is of networks of {SIZE} pixels; --run has {inpainter.config.size}")
     faces = unseen_faces(data, Config(size=SIZE), part)
     pictures = celeba.originals(faces, part, data)[:first]
     written = {
