@@ -60,7 +60,7 @@ class Config:
 
     # Machine.
     precision: str = "auto"  # "float32", "mixed_bfloat16", or "auto": bfloat16 where the hardware multiplies it
-    jit_compile: bool | None = None  # by XLA; None: on a GPU, which it makes faster. On a CPU oneDNN is faster than it
+    jit_compile: bool | None = None  # by XLA; None: on a GPU alone, for a CPU is faster with oneDNN
     seed: int = 0
 
     def __post_init__(self):
