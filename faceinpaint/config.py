@@ -52,7 +52,7 @@ class Config:
 
     # Optimisation. Adam for both networks; the rate falls to zero along half a cosine.
     epochs: int = 50
-    min_epoch_images: int = 1_600  # of fewer faces an epoch shows each several times: small data need as many steps
+    min_epoch_images: int = 1_040  # of fewer faces an epoch shows each several times: small data need as many steps
     generator_rate: float = 5e-4
     discriminator_rate: float = 2e-4
     beta_1: float = 0.5
