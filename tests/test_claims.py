@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -22,6 +23,8 @@ def small(monkeypatch, tmp_path, drawn_alexnet):
     every = trials.cases(turned=True)
     kept = [case for case in every if case[0]["family"] in ("eye", "left_half") and abs(case[2]) in (0, 30)]
     monkeypatch.setattr(trials, "cases", lambda turned: [c for c in kept if turned or c[0]["study"] == "family"])
+    faces = np.random.default_rng(0).integers(0, 256, (8, 178, 178, 3), np.uint8)
+    monkeypatch.setattr(claims, "shown_faces", lambda: faces)
     monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -44,8 +47,9 @@ def test_a_rehearsal_of_the_whole_command(small, face_archive, capsys):
     assert "fitted_crop-0: 16 pictures: about 0 min" in said
     folder = Path("runs/rehearsal/epochs_1_train_images_40")
     assert sorted(path.name for path in folder.glob("*-0.*")) == [
-        f"{name}-0.{kind}" for name in ("fitted_crop", "paper", "symmetric_crop") for kind in ("json", "npz")
+        f"{name}-0.{kind}" for name in ("fitted_crop", "paper", "symmetric_crop") for kind in ("json", "npz", "png")
     ]
+    assert cv2.imread(str(folder / "paper-0.png")).shape == (32, 8 * 32, 3)
     assert not Path("notebooks").exists()
     written = json.loads((folder / "paper-0.json").read_text())
     assert (written["name"], written["seed"], written["part"]) == ("paper", 0, "validation")

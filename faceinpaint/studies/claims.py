@@ -4,8 +4,8 @@
 
 One trial after the other, in the order of `PLAN`: a preset and a seed, or a method that needs no training. Each
 training has its directory in runs/variations, and goes on where it stopped. As a trial ends, notebooks/variations
-receives NAME-SEED.json and, beside it, the values of each image; what is there is skipped. With --epochs or --faces it
-is a rehearsal, and all of it goes to runs/rehearsal.
+receives NAME-SEED.json and, beside it, the values of each image and a strip of restored faces of the sample; what is
+there is skipped. With --epochs or --faces it is a rehearsal, and all of it goes to runs/rehearsal.
 """
 
 import argparse
@@ -23,13 +23,13 @@ import tensorflow as tf
 
 from faceinpaint import pipeline, training
 from faceinpaint.baselines import symmetric_crop
-from faceinpaint.celeba import Faces
+from faceinpaint.celeba import Faces, shown_faces
 from faceinpaint.config import Config, UserError, preset
 from faceinpaint.evaluation import Restore, damaged_examples, perceptual, unseen_faces
 from faceinpaint.runs import folder
 from faceinpaint.studies import trials
 from faceinpaint.studies.mirror import fitted_crop
-from faceinpaint.studies.results import as_json, measured_on, without_values
+from faceinpaint.studies.results import as_json, measured_on, shown_damage, without_values
 from faceinpaint.system import files
 from faceinpaint.variations import build, load, unmosaic
 from faceinpaint.variations.deep_image_prior import DeepImagePrior
@@ -181,6 +181,8 @@ def carry_out(trial: Trial, data: str, part: str, shorter: dict):
     out = file_of(results, trial, part)
     out.parent.mkdir(parents=True, exist_ok=True)
     trials.write_values(out.with_suffix(".npz"), rows)
+    if (shown := shown_faces()) is not None:
+        files.write_image(out.with_suffix(".png"), np.hstack(restore(*shown_damage(shown, preset("paper")))))
     files.write_text(out, as_json(told | about | {"rows": without_values(rows)}))
 
 

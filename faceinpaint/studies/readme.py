@@ -26,13 +26,16 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from faceinpaint import figures, lite
 from faceinpaint.celeba import originals, prepare, shown_faces
-from faceinpaint.config import UserError
+from faceinpaint.config import UserError, preset
 from faceinpaint.evaluation import table
 from faceinpaint.runs import WEIGHTS, folder, grids
-from faceinpaint.studies import photo_cases, published
-from faceinpaint.studies.results import showcase
+from faceinpaint.studies import claims, photo_cases, published
+from faceinpaint.studies.results import showcase, shown_damage
 from faceinpaint.system import files
 from faceinpaint.variations import load
 
@@ -191,7 +194,8 @@ def _restored(path: Path) -> str | None:
     if (faces := shown_faces()) is None:
         return "the sample cannot be had"
     inpainter = load()
-    files.write_image(path, showcase({"restored": inpainter.restore}, faces, inpainter.config))
+    some = shown_damage(faces, inpainter.config)
+    files.write_image(path, showcase(*some, {"restored": inpainter.restore(*some)}))
 
 
 def _prints(path: Path) -> str | None:
@@ -203,12 +207,11 @@ def _prints(path: Path) -> str | None:
 
 
 def _variations(path: Path) -> str | None:
-    runs = [run.parent for run in sorted((ROOT / "runs/variations").glob("*-0/generator.keras"))]  # of the first seed
-    if not runs or (faces := shown_faces()) is None:
-        return "no runs in runs/variations (make variations), or no sample"
-    inpainters = {run.name.removesuffix("-0"): load(run) for run in runs}
-    restorers = {name: inpainter.restore for name, inpainter in inpainters.items()}
-    files.write_image(path, showcase(restorers, faces, next(iter(inpainters.values())).config))
+    strips = {file.stem.removesuffix("-0"): file for file in sorted((ROOT / claims.RESULTS).glob("*-0.png"))}
+    if not strips or (faces := shown_faces()) is None:
+        return "no pictures in notebooks/variations (make variations), or no sample"
+    restored = {name: np.hsplit(np.asarray(Image.open(strip)), len(faces)) for name, strip in strips.items()}
+    files.write_image(path, showcase(*shown_damage(faces, preset("paper")), restored))
 
 
 # Pictures of README and notebooks, in notebooks/figures: what makes each, and returns why it could not. That of the

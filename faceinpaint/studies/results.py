@@ -12,7 +12,6 @@ from faceinpaint.baselines import BASELINES
 from faceinpaint.celeba import Faces
 from faceinpaint.config import Config, UserError
 from faceinpaint.evaluation import (
-    Restore,
     damaged_examples,
     evaluate_methods,
     mean_and_interval,
@@ -27,7 +26,7 @@ from faceinpaint.system import files
 from faceinpaint.variations import load
 
 KEPT = ("hole_psnr", "hole_ssim", "lpips")  # of each image; whole L1 and PSNR follow from those in the hole
-SHOWN = ("eyes", "nose", "mouth", "boxes", "strokes_20_40", "centre", "half", "pixels")  # in `showcase`
+SHOWN = ("eyes", "nose", "mouth", "boxes", "strokes_20_40", "centre", "half", "pixels")  # in `shown_damage`
 
 
 def named(runs: list[str] | None) -> dict[str, Path]:
@@ -73,7 +72,9 @@ def write(runs: list[str] | None, data: str, part: str, first: int | None, out: 
     lists = {"rows": without_values(rows)} | ({"differences": paired} if paired else {})
     files.write_text(out, as_json(about | {"trained": trained} | lists))
     _write_values(out.with_suffix(".npz"), rows, faces.names[part][:first])
-    files.write_image(out.with_suffix(".png"), showcase(restorers, pictures, inpainter.config))
+    some = shown_damage(pictures, inpainter.config)
+    shown = showcase(*some, {name: restore(*some) for name, restore in restorers.items()})
+    files.write_image(out.with_suffix(".png"), shown)
     return "\n\n".join([table(rows), *(table(paired, metric, interval=True) for metric in KEPT if paired)])
 
 
@@ -109,13 +110,17 @@ def differences(rows: list[dict], first: str, keys=None, metrics=KEPT) -> list[d
     return compared
 
 
-def showcase(restorers: dict[str, Restore], faces, config: Config, seed=0):
-    """Faces drawn by `seed`, not picked, each with another kind of damage: damaged, restored by each of `restorers`
-    and original below one another. faces: uint8 [N, S, S, 3] → uint8 [height, width, 3]."""
+def shown_damage(faces, config: Config, seed=0):
+    """Some of `faces` uint8 [N, S, S, 3], drawn by `seed`, not picked, each with another kind of damage, in the order
+    of `SHOWN`: images uint8 [n, size, size, 3] and masks [n, size, size, 1]."""
     drawn = np.random.default_rng(seed).choice(len(faces), min(len(SHOWN), len(faces)), replace=False)
     examples = [damaged_examples(faces[[i]], config, name) for i, name in zip(drawn, SHOWN, strict=False)]
-    images, masks = (np.concatenate(stage) for stage in zip(*examples, strict=True))
-    restored = {name: restore(images, masks) for name, restore in restorers.items()}
+    return tuple(np.concatenate(stage) for stage in zip(*examples, strict=True))
+
+
+def showcase(images, masks, restored: dict[str, np.ndarray]):
+    """What `shown_damage` gives, below one another: damaged, `restored` by each method, by its name, and original, as
+    uint8 [height, width, 3]."""
     rows = {"damaged": figures.damaged(images, masks)} | restored | {"original": images}
     return figures.tiles(list(rows.values()), SHOWN[: len(images)], list(rows))
 
