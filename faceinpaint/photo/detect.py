@@ -17,7 +17,8 @@ from faceinpaint.photo.repair import restore_photo
 from faceinpaint.system.stderr import quiet_start
 
 MAX_SIDE = 1000  # pixels of the longer side of what is searched: faces of 1/50 of it are found, larger ones better
-TURNS = (-35, 35, 180, -90, 90)  # degrees by which a picture is turned where no face is seen in it, as a scan may be
+TURNS = (0, -35, 35, 180, -90, 90)  # degrees by which a picture is turned until a face is surely seen, as a scan may be
+SURE = 0.99  # of the detector's confidence: faces upside down are seen, as if upright, with up to 0.92
 CLOSE_UP = Square((-45.0, -45.0), 268.0)  # a face with its surroundings, for a second look
 CLOSE_UP_SIZES = (300, 402, 520)  # pixels: what the detector finds differs a little from size to size
 NAMES = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
@@ -40,27 +41,38 @@ def _detector():
         return MTCNN()
 
 
-def _landmarks(picture) -> list[np.ndarray]:
-    """The landmarks [5, 2] of each face in `picture`, as `alignment.LANDMARKS` has them; the surest first."""
+def _detected(picture) -> tuple[float, list[np.ndarray]]:
+    """The landmarks [5, 2] of each face in `picture`, as `alignment.LANDMARKS` has them, the surest first, and the
+    detector's confidence in that one, 0 where there is none."""
     faces = sorted(_detector().detect_faces(picture), key=lambda face: -face["confidence"])
-    return [np.array([face["keypoints"][name] for name in NAMES], np.float64) for face in faces]
+    landmarks = [np.array([face["keypoints"][name] for name in NAMES], np.float64) for face in faces]
+    return (faces[0]["confidence"] if faces else 0.0), landmarks
 
 
-def _landmarks_turned(picture, degrees) -> list[np.ndarray]:
-    """The `_landmarks` seen in `picture` when it is turned, in pixels of `picture`."""
+def _landmarks(picture) -> list[np.ndarray]:
+    return _detected(picture)[1]
+
+
+def _detected_turned(picture, degrees) -> tuple[float, list[np.ndarray]]:
+    """What is `_detected` in `picture` when it is turned, in pixels of `picture`."""
     height, width = picture.shape[:2]
     side = int(np.ceil(np.hypot(height, width)))
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
     matrix[:, 2] += (side - width) / 2, (side - height) / 2
     back = cv2.invertAffineTransform(matrix)
-    return [face @ back[:, :2].T + back[:, 2] for face in _landmarks(cv2.warpAffine(picture, matrix, (side, side)))]
+    confidence, faces = _detected(cv2.warpAffine(picture, matrix, (side, side)))
+    return confidence, [face @ back[:, :2].T + back[:, 2] for face in faces]
 
 
 def _seen(picture) -> list[np.ndarray]:
-    """The landmarks [5, 2] of each face in `picture`, turned where none is seen otherwise."""
-    faces = _landmarks(picture)
+    """The landmarks [5, 2] of each face in `picture`, turned as the surest one is seen best."""
+    surest, faces = 0.0, []
     for degrees in TURNS:
-        faces = faces or _landmarks_turned(picture, degrees)
+        confidence, found = _detected_turned(picture, degrees) if degrees else _detected(picture)
+        if confidence > surest:
+            surest, faces = confidence, found
+        if surest >= SURE:
+            break
     return faces
 
 
