@@ -208,8 +208,8 @@ FAMILIES = {
     "strokes_10_20": partial(strokes, area=(0.1, 0.2)),
     "strokes_20_40": partial(strokes, area=(0.2, 0.4)),
     "scratches": scratches,
-    "published_eyes": partial(rectangle, rows=(26, 36), columns=(14, 49)),
-    "published_mouth": partial(rectangle, rows=(43, 61), columns=(20, 43)),
+    "published_eyes": partial(rectangle, rows=(26, 35), columns=(14, 48)),
+    "published_mouth": partial(rectangle, rows=(43, 60), columns=(20, 42)),
 }
 
 # What training draws from: (share, family). Wider ranges than the tables', so that no test hole is out of reach.

@@ -43,10 +43,10 @@ def test_fixed_holes_lie_where_the_published_tables_say():
     centre, eyes, mouth = (draw(f)[0, :, :, 0] for f in ("centre", "published_eyes", "published_mouth"))
     assert centre[16:48, 16:48].all()
     assert centre.sum() == 32 * 32
-    assert eyes[26:37, 14:50].all()
-    assert eyes.sum() == 11 * 36
-    assert mouth[43:62, 20:44].all()
-    assert mouth.sum() == 19 * 24
+    assert eyes[26:36, 14:49].all()
+    assert eyes.sum() == 10 * 35
+    assert mouth[43:61, 20:43].all()
+    assert mouth.sum() == 18 * 23
 
 
 @pytest.mark.parametrize(
