@@ -40,6 +40,7 @@ class StandIn:
     """Trains in no time, on nothing; its state after an epoch depends on the state before it alone."""
 
     training_example = fixed_examples = None
+    jit_compile = False
 
     def __init__(self, settings):
         self.state_variables = [tf.Variable(np.linspace(0, 1, count, dtype=np.float32)) for count in (3, 500)]
