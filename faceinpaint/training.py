@@ -191,7 +191,7 @@ def train(
     """
     strategy, run_dir = devices.chosen(strategy), Path(run_dir)
     config = devices.checked(devices.resolved(config), strategy)
-    if not (run_dir / "config.json").is_file():  # told before faces are prepared, which takes its time
+    if devices.is_chief(strategy) and not run_dir.exists():  # told before faces are prepared, which takes its time
         check_start(config, folder.told_of(start) if start else None)
     faces = prepare(data, config, split=split)
     if not len(faces.validation):
