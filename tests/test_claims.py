@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from faceinpaint.config import PRESETS, preset
-from faceinpaint.studies import claims, mirror, trials, verdicts
+from faceinpaint.studies import claims, mirror, results, trials, verdicts
 
 SMOKE = dict(PRESETS["smoke"])
 EYE, HALF = ("family", "eye", 0), ("family", "left_half", 0)
@@ -168,7 +168,7 @@ def test_values_are_kept_small_and_read_back(tmp_path):
     values = {"hole_psnr": np.array([20.123, np.inf]), "high": np.array([0.5, np.nan])}
     rows = [{"study": "turn", "family": "eye", "turn": -15, "values": values},
             {"study": "family", "family": "half", "values": {"hole_psnr": np.array([10.0, 11.0])}}]  # fmt: skip
-    trials.write_values(tmp_path / "one.npz", rows)
+    results.write_values(tmp_path / "one.npz", [trials.key(row) for row in rows], rows, trials.METRICS)
     back = trials.read_values(tmp_path / "one.npz")
     assert list(back) == [("turn", "eye", -15), ("family", "half", 0)]
     assert back["turn", "eye", -15]["hole_psnr"] == pytest.approx([20.123, np.inf], abs=0.01)

@@ -11,6 +11,7 @@ from faceinpaint.config import UserError
 from faceinpaint.inpainter import Inpainter, composite
 from faceinpaint.lite.octave import part_of
 from faceinpaint.runs import Record, folder
+from faceinpaint.system import devices
 from faceinpaint.variations import build, octave, perceptual
 
 SMOKE = config.preset("smoke", precision="float32", size=32)
@@ -118,6 +119,23 @@ def test_an_octave_begins_with_a_trained_generator_of_half_the_side(face_archive
     assert (tmp_path / "finer" / "generator.tflite").is_file()
     with pytest.raises(UserError, match=r"--start .*finer: network build_octave there, build_unet asked"):
         training.train(small, data, tmp_path / "back", start=tmp_path / "finer")
+    (tmp_path / "finer" / "config.json").unlink()  # its checkpoint holds it too, and what it began with
+    assert training.train(settings, data, tmp_path / "finer") == history
+
+
+def test_what_cannot_begin_is_told_before_the_faces_are_prepared(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "prepare", None)
+    with pytest.raises(UserError, match="octave: begins with a generator of 32 pixels"):
+        training.train(FINER, "auto", tmp_path / "finer")
+
+
+def test_only_the_first_worker_is_asked_what_a_run_begins_with(face_archive, tmp_path, monkeypatch):
+    monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path))
+    monkeypatch.setattr(devices, "is_chief", lambda strategy: False)
+    trained = []
+    monkeypatch.setattr(training, "_train", trained.append)
+    training.train(replace(FINER, train_images=8), str(face_archive), tmp_path / "finer", start=tmp_path / "elsewhere")
+    assert len(trained) == 1
 
 
 def test_the_fine_network_draws_the_part_where_the_hole_is(finer, tmp_path):

@@ -29,7 +29,7 @@ from faceinpaint.evaluation import Restore, damaged_examples, perceptual, unseen
 from faceinpaint.runs import folder
 from faceinpaint.studies import trials
 from faceinpaint.studies.mirror import fitted_crop
-from faceinpaint.studies.results import as_json, measured_on, shown_damage, without_values
+from faceinpaint.studies.results import as_json, measured_on, shown_damage, without_values, write_values
 from faceinpaint.system import files
 from faceinpaint.variations import build, load, unmosaic
 from faceinpaint.variations.deep_image_prior import DeepImagePrior
@@ -180,7 +180,7 @@ def carry_out(trial: Trial, data: str, part: str, shorter: dict):
     told = {"name": trial.name, "seed": trial.seed, **measured_on(faces, part)}
     out = file_of(results, trial, part)
     out.parent.mkdir(parents=True, exist_ok=True)
-    trials.write_values(out.with_suffix(".npz"), rows)
+    write_values(out.with_suffix(".npz"), [trials.key(row) for row in rows], rows, trials.METRICS)
     if (shown := shown_faces()) is not None:
         files.write_image(out.with_suffix(".png"), np.hstack(restore(*shown_damage(shown, preset("paper")))))
     files.write_text(out, as_json(told | about | {"rows": without_values(rows)}))

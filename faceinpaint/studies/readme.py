@@ -183,9 +183,13 @@ def _losses(path: Path) -> str | None:
 
 
 def _training(path: Path) -> str | None:
-    if not (run := ROOT / "runs/weights/paper").is_dir():
-        return "no run in runs/weights/paper (make weights)"
-    drawn = grids.read_all(run, max(EPOCHS_SHOWN))
+    drawn: dict[int, np.ndarray] = {}
+    for run in ("paper", "perceptual"):  # the second goes on where the first ended
+        last = max(drawn, default=0)
+        more = grids.read_all(ROOT / "runs/weights" / run, EPOCHS_SHOWN[-1])
+        drawn = {last + epoch: grid for epoch, grid in more.items()} | drawn
+    if not drawn:
+        return "no run in runs/weights (make weights)"
     chosen = {epoch: drawn[epoch] for epoch in EPOCHS_SHOWN if epoch in drawn}
     files.write_image(path, figures.filmstrip(chosen, grids.FAMILIES))
 

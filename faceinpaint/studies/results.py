@@ -71,7 +71,9 @@ def write(runs: list[str] | None, data: str, part: str, first: int | None, out: 
     about = {"command": command("results", runs, data, part, first, out), **measured_on(faces, part)}
     lists = {"rows": without_values(rows)} | ({"differences": paired} if paired else {})
     files.write_text(out, as_json(about | {"trained": trained} | lists))
-    _write_values(out.with_suffix(".npz"), rows, faces.names[part][:first])
+    kept = [row for row in rows if "values" in row]
+    labels = [{key: row[key] for key in ("study", "framing", row["study"], "method")} for row in kept]
+    write_values(out.with_suffix(".npz"), labels, kept, KEPT, names=faces.names[part][:first])
     some = shown_damage(pictures, inpainter.config)
     shown = showcase(*some, {name: restore(*some) for name, restore in restorers.items()})
     files.write_image(out.with_suffix(".png"), shown)
@@ -135,15 +137,19 @@ def measured_on(faces: Faces, part: str) -> dict:
     }
 
 
-def _write_values(path: Path, rows: list[dict], names: list[str]) -> None:
-    """Keeps what `rows` say of each image: "names" of the N images, "rows" as JSON, and for each of the metrics `KEPT`
-    float16 [rows, N], exact to three digits."""
-    rows = [row for row in rows if "values" in row]
-    labels = [json.dumps({k: row[k] for k in ("study", "framing", row["study"], "method")}) for row in rows]
-    kept = [name for name in KEPT if rows and name in rows[0]["values"]]
-    values = {name: np.stack([row["values"][name] for row in rows]).astype(np.float16) for name in kept}
+def write_values(path: Path, labels: list, rows: list[dict], metrics, **more):
+    """Keeps what `rows` say of each image small.
+
+    That is "rows", the `labels` of each as JSON, and an array [rows, N] of each of the `metrics` that there is, NaN
+    where a row has none: float16, exact to three digits, and float32 for the Fréchet distance. more: further arrays.
+    """
+    arrays = {}
+    for name in metrics:
+        length = max((len(row["values"][name]) for row in rows if name in row["values"]), default=0)
+        kept = [row["values"].get(name, np.full(length, np.nan)) for row in rows]
+        arrays |= {name: np.array(kept, np.float32 if name == "frechet" else np.float16)} if length else {}
     with files.replacing(path) as temporary:
-        np.savez_compressed(temporary, names=names, rows=labels, **values)
+        np.savez_compressed(temporary, rows=[json.dumps(label) for label in labels], **arrays, **more)
 
 
 def without_values(rows: list[dict]) -> list[dict]:

@@ -20,7 +20,7 @@ from faceinpaint.evaluation import (
     perceptual,
 )
 from faceinpaint.studies.measures import high_frequencies
-from faceinpaint.system import files, progress
+from faceinpaint.system import progress
 
 RESAMPLES = 30  # of the faces, for the interval of a difference of Fréchet distances, which take long
 SHARPNESS = ("eyes", "eye", "nose", "mouth")  # families in which the power of high frequencies is measured
@@ -94,28 +94,13 @@ def measure(restore: Restore, faces, config: Config, turned=False) -> list[dict]
     return rows
 
 
-def write_values(path: Path, rows: list[dict]):
-    """Keeps the values of `rows` small.
-
-    That is their labels as JSON and an array [rows, N] of each metric, NaN where a row has none: float16, exact to
-    three digits, and float32 for the Fréchet distance.
-    """
-    arrays = {}
-    for name in METRICS:
-        length = max((len(row["values"][name]) for row in rows if name in row["values"]), default=0)
-        kept = [row["values"].get(name, np.full(length, np.nan)) for row in rows]
-        arrays |= {name: np.array(kept, np.float32 if name == "frechet" else np.float16)} if length else {}
-    with files.replacing(path) as temporary:
-        np.savez_compressed(temporary, rows=[json.dumps(key(row)) for row in rows], **arrays)
-
-
 def key(row: dict) -> list:
     """What names a row's case: study, family and turn."""
     return [row["study"], row["family"], row.get("turn", 0)]
 
 
 def read_values(path: Path) -> dict[tuple, dict[str, np.ndarray]]:
-    """What `write_values` kept: `key` → metric → float64 [N]."""
+    """What `results.write_values` kept of rows labelled by their `key`: that → metric → float64 [N]."""
     with np.load(path, allow_pickle=False) as kept:
         keys = [tuple(json.loads(text)) for text in kept["rows"]]
         names = [name for name in METRICS if name in kept]
