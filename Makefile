@@ -49,14 +49,13 @@ train: $(VENV)  ## train on DATA into RUN, going on where an earlier run stopped
 test: $(VENV)  ## run the tests; they need no data
 	$(PY) -m pytest
 
-# Three trainings, each begun with the generator of the one before it: the paper's fifty epochs in the first two.
-# All go on where an earlier try stopped.
+# Three trainings, each begun with the generator of the one before it. All go on where an earlier try stopped.
 weights: $(VENV)  ## make what comes with the package, from nothing: three trainings on CelebA, hours
 	$(if $(filter auto sample,$(DATA)),$(error for example: make weights DATA=img_align_celeba.zip))
-	@echo 'About four hours on two cores: paper, 35 epochs of 19,000 faces; perceptual, 15 more; octave, 10 of twice the side.'
+	@echo 'About six hours on two cores: paper, 35 epochs of 19,000 faces; perceptual, 35 more; octave, 10 of twice the side.'
 	@echo 'Into runs/weights, then into faceinpaint/weights. Stop it whenever you like: the same command goes on.'
 	$(STAGE) --preset paper --epochs 35 --run runs/weights/paper
-	$(STAGE) --preset perceptual --epochs 15 --start runs/weights/paper --run runs/weights/perceptual
+	$(STAGE) --preset perceptual --epochs 35 --start runs/weights/paper --run runs/weights/perceptual
 	$(STAGE) --preset octave --start runs/weights/perceptual --run runs/weights/octave
 	$(PY) -c 'from faceinpaint.lite import export; [export.publish(f"runs/weights/{run}") for run in ("perceptual", "octave")]'
 STAGE = $(PY) -m faceinpaint train --data $(call quoted,$(DATA))

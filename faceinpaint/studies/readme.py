@@ -41,7 +41,7 @@ from faceinpaint.variations import load
 
 ROOT = Path(__file__).parents[2]
 PRINTS = ("grey", "faded", "grain", "dust", "torn corner")  # of the cases of photographs, those that are shown
-EPOCHS_SHOWN = (0, 1, 2, 5, 10, 20, 35, 50)  # of the training of the weights
+EPOCHS_SHOWN = (0, 1, 2, 5, 10, 20, 35)  # of the first training of the weights
 MARK = re.compile(r"<!-- (value|table|published|bench|given)\b(.*?) -->(.*?)<!-- end -->", re.DOTALL)
 STEP = re.compile(r"\[[^]]*\]|[^.\[\]]+")
 CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
@@ -183,13 +183,9 @@ def _losses(path: Path) -> str | None:
 
 
 def _training(path: Path) -> str | None:
-    drawn: dict[int, np.ndarray] = {}
-    for run in ("paper", "perceptual"):  # the second goes on where the first ended
-        last = max(drawn, default=0)
-        more = grids.read_all(ROOT / "runs/weights" / run, EPOCHS_SHOWN[-1])
-        drawn = {last + epoch: grid for epoch, grid in more.items()} | drawn
-    if not drawn:
-        return "no run in runs/weights (make weights)"
+    if not (run := ROOT / "runs/weights/paper").is_dir():
+        return "no run in runs/weights/paper (make weights)"
+    drawn = grids.read_all(run, max(EPOCHS_SHOWN))
     chosen = {epoch: drawn[epoch] for epoch in EPOCHS_SHOWN if epoch in drawn}
     files.write_image(path, figures.filmstrip(chosen, grids.FAMILIES))
 
