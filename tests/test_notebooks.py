@@ -25,7 +25,7 @@ EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 # What each must at least show when it is executed: the number of figures, and some words of its outputs.
 SHOWN = {
     "01_preprocessing": (9, ["48 faces", "No image is in two parts: True", "changed by 0\n", "same batch:    True"]),
-    "02_training": (8, ["def build_unet", "def train_step", "48 training, 8 validation and 8 test images",
+    "02_training": (10, ["def build_unet", "def train_step", "48 training, 8 validation and 8 test images",
                         "2 epochs of 6 steps of 8 faces", "fake_accuracy"]),
     "03_evaluation": (15, ["8 validation faces", "| published_mouth |", "| left half |", "| 60% |", "| O6 |",
                            "without LPIPS", "8 test faces"]),
