@@ -49,6 +49,7 @@ class Config:
     # Losses: generator_loss = reconstruction_weight * log L1 in the hole + adversarial_weight * balance * BCE.
     reconstruction_weight: float = 0.2  # the paper trains with BCE alone: preset `bce_only`
     adversarial_weight: float = 0.7
+    adversarial_rise: float = 0.0  # share of the steps over which the adversarial weight rises from 0; 0: it does not
 
     # Optimisation. Adam for both networks; the rate falls to zero along half a cosine.
     epochs: int = 50
@@ -79,6 +80,8 @@ PRESETS: dict[str, dict] = {
        for fill in ("noise", "mean", "constant", "uniform", "salt_and_pepper", "shuffle", "patch")},
     "rotated": {"rotation": 45.0},
     "perceptual": {"system": "perceptual"},
+    # For trained weights, --start: more faces a step, and truth before sharpness while the new discriminator learns.
+    "finetuned": {"system": "perceptual", "batch_size": 32, "adversarial_rise": 0.7, "epochs": 40},
     # A further octave for trained weights, --start: finer pictures, and the thin holes that show them.
     "octave": {"system": "octave", "size": 128, "mix": "thin", "epochs": 10, "generator_rate": 2e-4},
     "unmosaic": {"fill": "mosaic"},

@@ -71,12 +71,12 @@ class Inpainter(keras.Model):
     def compile(self, steps_per_epoch):
         """Builds both optimizers for `config.epochs` epochs of `steps_per_epoch` steps."""
         super().compile(optimizer=None, jit_compile=devices.compiles(self.config))
-        steps = self.config.epochs * steps_per_epoch
-        self.generator_optimizer = self._adam(self.config.generator_rate, steps, self.generator)
-        self.discriminator_optimizer = self._adam(self.config.discriminator_rate, steps, self.discriminator)
+        self.total_steps = self.config.epochs * steps_per_epoch
+        self.generator_optimizer = self._adam(self.config.generator_rate, self.generator)
+        self.discriminator_optimizer = self._adam(self.config.discriminator_rate, self.discriminator)
 
-    def _adam(self, rate, steps, network):
-        schedule = keras.optimizers.schedules.CosineDecay(rate, decay_steps=steps)
+    def _adam(self, rate, network):
+        schedule = keras.optimizers.schedules.CosineDecay(rate, decay_steps=self.total_steps)
         optimizer = keras.optimizers.Adam(schedule, beta_1=self.config.beta_1, beta_2=0.999)
         optimizer.build(network.trainable_variables)  # what is not built is not saved
         return optimizer
@@ -131,7 +131,7 @@ class Inpainter(keras.Model):
             adversarial_loss = self.adversarial_loss(fake_logits)  # [B]
             reconstruction_loss = self.reconstruction_loss(image, stages, mask)
             balanced = self.balance(image, restored, mask) * adversarial_loss
-            adversarial_term = self.config.adversarial_weight * tf.reduce_mean(balanced)
+            adversarial_term = self.adversarial_weight() * tf.reduce_mean(balanced)
             generator_loss = weight * reconstruction_loss + adversarial_term
         self.descend(self.generator_optimizer, tape, generator_loss, self.generator)
         self.descend(self.discriminator_optimizer, tape, discriminator_loss, self.discriminator)
@@ -153,6 +153,12 @@ class Inpainter(keras.Model):
         """How far the holes are from the truth: the mean of `losses.reconstruction_loss` over what all `stages` restore
         (Yu et al. 2019, "Free-form image inpainting with gated convolution", section 3.4)."""
         return tf.reduce_mean([losses.reconstruction_loss(losses.hole_error(image, x, mask)) for x in stages])
+
+    def adversarial_weight(self):
+        """`config.adversarial_weight`, to which it rises in a straight line over `config.adversarial_rise` of the steps."""
+        step = tf.cast(self.generator_optimizer.iterations + 1, tf.float32)
+        rise = max(self.config.adversarial_rise * self.total_steps, 1.0)
+        return self.config.adversarial_weight * tf.minimum(step / rise, 1.0)
 
     def balance(self, image, restored, mask):
         """The weight of each image's adversarial loss, [B] or 1: `losses.balance`. Without the reconstruction term the

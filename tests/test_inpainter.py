@@ -89,6 +89,19 @@ def test_the_generator_is_told_of_both_terms():
     assert not gradient_size(reconstruction_weight=0.0, adversarial_weight=0.0)
 
 
+def test_the_adversarial_weight_rises_to_its_own_over_the_share_asked_for():
+    inpainter = Inpainter(config.preset("smoke", size=32, adversarial_rise=0.5, adversarial_weight=0.8, epochs=2))
+    inpainter.compile(20)
+    weights = []
+    for step in (0, 9, 19, 39):
+        inpainter.generator_optimizer.iterations.assign(step)
+        weights.append(float(inpainter.adversarial_weight()))
+    assert np.allclose(weights, [0.04, 0.4, 0.8, 0.8])
+    inpainter = Inpainter(config.preset("smoke", size=32, adversarial_weight=0.8))
+    inpainter.compile(20)
+    assert np.isclose(float(inpainter.adversarial_weight()), 0.8)  # at the first step
+
+
 def test_a_few_steps_learn(inpainter):
     step, examples = tf.function(inpainter.train_step), batch()
     first = {name: float(value) for name, value in step(examples).items()}
