@@ -155,7 +155,7 @@ class Inpainter(keras.Model):
         return tf.reduce_mean([losses.reconstruction_loss(losses.hole_error(image, x, mask)) for x in stages])
 
     def adversarial_weight(self):
-        """`config.adversarial_weight`, to which it rises in a straight line over `config.adversarial_rise` of the steps."""
+        """`config.adversarial_weight`, reached in a straight line over `config.adversarial_rise` of the steps."""
         step = tf.cast(self.generator_optimizer.iterations + 1, tf.float32)
         rise = max(self.config.adversarial_rise * self.total_steps, 1.0)
         return self.config.adversarial_weight * tf.minimum(step / rise, 1.0)

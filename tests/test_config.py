@@ -23,6 +23,7 @@ def test_json_round_trip(name, tmp_path):
 # As their papers have several things at once.
 OWN_TERMS = {
     "bce_only",
+    "finetuned",
     "octave",
     "unmosaic_blind",
     "context_encoder",
