@@ -133,7 +133,7 @@ def test_make_train_on_several_devices_at_another_size_from_another_run():
 def test_make_weights_is_three_trainings_each_begun_with_the_one_before():
     printed = make("-n", "weights", "DATA=a b.zip")
     trained = re.findall(r"train --data 'a b.zip' --preset (\w+)(.*?) --run (\S+)", printed)
-    assert [preset for preset, _, _ in trained] == ["paper", "perceptual", "octave"]
+    assert [preset for preset, _, _ in trained] == ["paper", "finetuned", "octave"]
     for (_, options, _), (_, _, before) in zip(trained[1:], trained, strict=False):
         assert f"--start {before}" in options
     assert "publish" in printed.splitlines()[-1]

@@ -14,7 +14,7 @@ import tensorflow as tf
 from faceinpaint.config import RETIRED, Config
 from faceinpaint.fills import FILLS
 from faceinpaint.inpainter import Inpainter, composite
-from faceinpaint.runs.folder import EXPORTED, OCTAVE, WEIGHTS, lines, record_in, start_of
+from faceinpaint.runs.folder import EXPORTED, OCTAVE, TIMES, WEIGHTS, lines, read_times, record_in, start_of
 from faceinpaint.system.files import replacing, write_bytes, write_text
 from faceinpaint.system.stderr import captured_stderr
 from faceinpaint.variations import load
@@ -122,11 +122,9 @@ def _save_small(inpainter: Inpainter, path: Path):
 
 def _times(run: Path) -> list[dict]:
     """When each epoch of `run` ended and how long it took; before them, those of the run that it began with."""
-    record, file = record_in(run), run / "timing.jsonl"
-    start = start_of(record)
-    before = _times(Path(start)) if start and Path(start, file.name).is_file() else []
-    text = file.read_text() if file.is_file() else ""
-    return before + [{"run": run.name} | json.loads(line) for line in text.splitlines()]
+    start = start_of(record_in(run))
+    before = _times(Path(start)) if start and Path(start, TIMES).is_file() else []
+    return before + [{"run": run.name} | epoch for epoch in read_times(run)]
 
 
 def publish(run: str | Path, folder: str | Path | None = None):
@@ -144,7 +142,7 @@ def publish(run: str | Path, folder: str | Path | None = None):
     folder = Path(folder or (WEIGHTS / OCTAVE if finer else WEIGHTS))
     retired = {key: value for key, value in json.loads((run / "config.json").read_text()).items() if key in RETIRED}
     record.environment |= {"retired": retired} if retired else {}
-    texts = record.texts() | ({"timing.jsonl": lines(times)} if (times := _times(run)) else {})
+    texts = record.texts() | ({TIMES: lines(times)} if (times := _times(run)) else {})
     folder.mkdir(parents=True, exist_ok=True)
     halve(inpainter)
     if not finer:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from faceinpaint import figures
 from faceinpaint.config import UserError
 from faceinpaint.runs import checkpoint, grids
-from faceinpaint.runs.folder import Record, lines
+from faceinpaint.runs.folder import TIMES, Record, lines
 from faceinpaint.system.files import explained, replacing, write_image, write_text
 
 
@@ -48,7 +48,7 @@ class Recorder(keras.callbacks.Callback):
         self._draw_losses()
         checkpoint.save(self.folder / "checkpoint", self.model.state_variables, self.record.to_dict())
         write_text(self.folder / "history.jsonl", lines(self.record.history))
-        timing = self.folder / "timing.jsonl"
+        timing = self.folder / TIMES
         ended = datetime.now(UTC).isoformat(timespec="seconds")
         with explained(timing), timing.open("a") as file:
             file.write(lines([{"epoch": epoch, "seconds": seconds, "ended": ended}]))

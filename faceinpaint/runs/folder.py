@@ -20,6 +20,7 @@ from faceinpaint.system.files import locked, remove_partial, write_text
 EXPORTED = "generator.tflite"  # the generator in a run directory that needs no TensorFlow
 WEIGHTS = Path(__file__).parents[1] / "weights"  # the run directory that comes with the package
 OCTAVE = "octave"  # and in it that of the same an octave finer, for LiteRT alone
+TIMES = "timing.jsonl"
 NOT_COMPARED = ("data", "start")  # what an environment tells that is no part of the machine
 
 
@@ -67,6 +68,12 @@ def read_environment(folder: Path) -> dict:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); use another --run, or --fresh") from error
+
+
+def read_times(folder: Path) -> list[dict]:
+    """When each epoch in `folder` ended and how many seconds it took; [] where that was not recorded."""
+    path = folder / TIMES
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
 def read_history(folder: Path) -> list[dict]:

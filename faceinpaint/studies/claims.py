@@ -9,7 +9,6 @@ there is skipped. With --epochs or --faces it is a rehearsal, and all of it goes
 """
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -158,7 +157,7 @@ def trained(trial: Trial, config: Config, data: str, faces: Faces, run: Path, pa
         announce(trial, config, faces, run)
         training.train(config, data, run, watching=[Watch(faces.validation, config)])
     inpainter, record = load(run), folder.record_in(run).to_dict()
-    seconds = [json.loads(line)["seconds"] for line in (run / "timing.jsonl").read_text().splitlines()]
+    seconds = [epoch["seconds"] for epoch in folder.read_times(run)]
     history = record.pop("history")
     about = {"parameters": inpainter.generator.count_params(), "epoch_seconds": statistics.median(seconds)}
     return inpainter.restore, {"trained": record, **about, "history": history}
