@@ -92,6 +92,8 @@ def loss_figure(history):
         left.plot(epochs, [line[name] for line in history], marker=".", label=name)
     left.axhline(np.log(2), color="grey", linewidth=0.8, linestyle=":", label="a coin toss, ln 2")
     left.set(xlabel="epoch", ylabel="loss", yscale="log")
+    left.yaxis.set_major_formatter("{x:g}")
+    left.yaxis.set_minor_formatter("{x:g}")
     right.plot(epochs, [line["val_psnr"] for line in history], marker=".", label="whole image")
     right.plot(epochs, [line["val_hole_psnr"] for line in history], marker=".", label="hole only")
     right.set(xlabel="epoch", ylabel="validation PSNR (dB)")
@@ -170,8 +172,9 @@ def family_figure(rows, metrics=("hole_psnr",)):
         1, len(metrics), figsize=(10, height), layout="constrained", sharey=True, squeeze=False
     )
     for axes, metric in zip(panels.flat, metrics, strict=True):
-        for index, (method, (mean, low, high)) in enumerate(_summaries(rows, metric).items()):
-            places = np.arange(len(families)) + 0.12 * (index - 2)
+        summaries = _summaries(rows, metric)
+        for index, (method, (mean, low, high)) in enumerate(summaries.items()):
+            places = np.arange(len(families)) + 0.11 * (index - (len(summaries) - 1) / 2)
             axes.errorbar(mean, places, xerr=[mean - low, high - mean], fmt="o", markersize=4, label=method)
         axes.set(xlabel=_label(metric), xscale="log" if metric == "lpips" else "linear")
         axes.grid(alpha=0.3)
@@ -193,5 +196,5 @@ def curves(rows, study="area", metrics=("hole_psnr", "psnr")):
             axes.fill_between(places, low, high, alpha=0.15)
         axes.set(xlabel=STUDIES[study], ylabel=_label(metric))
         axes.grid(alpha=0.3)
-    panels[0, 0].legend(fontsize=8)
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8)
     return figure

@@ -204,6 +204,20 @@ def sources_for(repair: Repair, pixels, hole, other_half, references) -> tuple[S
     return here, own + [source for other in references for source in reference.sources_of(other, here)]
 
 
+def steps(photo, repair: Repair, restorer, sources, details: list):
+    """What is done to one face: yields each step's name and picture, the last one what the photo is to hold in `own`.
+
+    photo: filled classically; sources: of `sources_for`; details: receives what `with_detail` found. That changes the
+    picture yielded before it in place.
+    """
+    for name, drawing in draw(photo, repair, restorer):
+        yield name, drawing
+    for name, restored in put_back(classical.as_float(photo[repair.inside]), repair, drawing):
+        yield name, restored
+    details += with_detail(restored, repair.own, repair.within, *sources)
+    yield "detail of the other half", restored
+
+
 def restore_in_place(pixels, hole, restorer, faces, other_half=True, references=(), with_grain=True) -> list[str]:
     """As `restore_photo`, but `pixels` themselves are changed; hole: bool [H, W]. Returns the notes."""
     found = [upright(pixels, hole, landmarks, restorer) for landmarks in faces]
@@ -214,11 +228,9 @@ def restore_in_place(pixels, hole, restorer, faces, other_half=True, references=
     left_over = classical.thick_part(hole, min(widths, default=min(hole.shape) / WHOLE_SIDE))
     thick, areas, details = left_over.sum(), [], []
     for repair in repairs_of(hole, alignments, restorer.config):
-        *_, (_, drawing) = draw(pixels, repair, restorer)
         areas.append(float((hidden(repair, size) > 1e-4).mean()))
-        *_, (_, restored) = put_back(classical.as_float(pixels[repair.inside]), repair, drawing)
-        here, sources = sources_for(repair, pixels, hole, other_half, references)
-        details += with_detail(restored, repair.own, repair.within, here, sources)
+        sources = sources_for(repair, pixels, hole, other_half, references)
+        *_, (_, restored) = steps(pixels, repair, restorer, sources, details)
         pixels[repair.inside][repair.own] = classical.as_pixels(restored, pixels.dtype)[repair.own]
         left_over[repair.inside][repair.own] = False
     if areas:

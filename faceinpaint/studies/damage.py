@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from faceinpaint.config import WHOLE_SIDE
-from faceinpaint.photo.alignment import WHOLE_FRAME, Alignment, enlarged
+from faceinpaint.photo.alignment import LANDMARKS, WHOLE_FRAME, Alignment, enlarged
+from faceinpaint.photo.light import LUMA
 
 WHOLE = (WHOLE_SIDE, WHOLE_SIDE)
 LEFT, RIGHT = (69, 91), (108, 91)  # the eyes in the whole frame
@@ -79,6 +80,22 @@ def placed(face, rng):
     hole = HOLES[("one eye", "nose", "mouth")[rng.integers(3)]].astype(np.float32)
     hole = enlarged(np.repeat(hole[..., None], 3, axis=-1), where, WHOLE_FRAME, box)[..., 0] > 0.5
     return np.rint(np.clip(enlarged(face, where, WHOLE_FRAME, box), 0, 255)).astype(np.uint8), where, hole
+
+
+def old_print(face):
+    """A photo, uint8 [680, 900, 3], with `face` in it, uint8 [178, 178, 3], enlarged and turned by 17 degrees: brown,
+    faded, with grain; and where its eyes are, (x, y) [2, 2]."""
+    width, height = 900, 680
+    turn = cv2.getRotationMatrix2D((WHOLE_SIDE / 2,) * 2, 17, 2.6)
+    turn[:, 2] += (320, 230)
+    sharp = cv2.warpAffine(face, turn, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    inside = cv2.erode(cv2.warpAffine(np.ones(WHOLE), turn, (width, height)), np.ones((41, 41)))
+    share = cv2.GaussianBlur(inside, (0, 0), 14)[..., None]  # the face's own edges fade into a blurred ground
+    photo = share * sharp + (1 - share) * cv2.GaussianBlur(sharp, (0, 0), 25)
+    brown = (photo @ LUMA)[..., None] * [0.55, 0.47, 0.36] + [95, 80, 62]
+    grain = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 12, (height, width)), (0, 0), 0.8)[..., None]
+    eyes = (LANDMARKS[:2] - 0.5) @ turn[:, :2].T + turn[:, 2]
+    return np.uint8(np.clip(brown + grain, 0, 255)), eyes
 
 
 def around(hole):
