@@ -52,7 +52,7 @@ test: $(VENV)  ## run the tests; they need no data
 # Three trainings, each begun with the generator of the one before it. All go on where an earlier try stopped.
 weights: $(VENV)  ## make what comes with the package, from nothing: three trainings on CelebA, hours
 	$(if $(filter auto sample,$(DATA)),$(error for example: make weights DATA=img_align_celeba.zip))
-	@echo 'About six hours on two cores: paper, 35 epochs of 19,000 faces; finetuned, 40 in larger batches; octave, 10 of twice the side.'
+	@echo 'About five hours on two cores: paper, 35 epochs of 19,000 faces; finetuned, 40 in larger batches; octave, 10 of twice the side.'
 	@echo 'Into runs/weights, then into faceinpaint/weights. Stop it whenever you like: the same command goes on.'
 	$(STAGE) --preset paper --epochs 35 --run runs/weights/paper
 	$(STAGE) --preset finetuned --start runs/weights/paper --run runs/weights/finetuned

@@ -83,7 +83,7 @@ PRESETS: dict[str, dict] = {
     # For trained weights, --start: more faces a step, and truth before sharpness while the new discriminator learns.
     "finetuned": {"system": "perceptual", "batch_size": 32, "adversarial_rise": 0.7, "epochs": 40},
     # A further octave for trained weights, --start: finer pictures, and the thin holes that show them.
-    "octave": {"system": "octave", "size": 128, "mix": "thin", "epochs": 10, "generator_rate": 2e-4},
+    "octave": {"system": "octave", "size": 128, "mix": "thin", "batch_size": 16, "epochs": 10, "generator_rate": 3e-4},
     "unmosaic": {"fill": "mosaic"},
     "unmosaic_blind": {"fill": "mosaic", "system": "blind"},  # not told where the mosaic is
     **{name: {"system": name} for name in ("coarse_to_fine", "damaged_only", "nested")},
