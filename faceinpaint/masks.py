@@ -212,27 +212,36 @@ FAMILIES = {
     "published_mouth": partial(rectangle, rows=(43, 60), columns=(20, 42)),
 }
 
-# What training draws from: (share, family). Wider ranges than the tables', so that no test hole is out of reach.
-TRAINING_MIX = [
-    (0.11, boxes),
-    (0.07, centre),
-    (0.14, half),
-    (0.11, partial(blobs, area=(0.1, 0.5), cell=(0.1, 0.3))),
-    (0.16, partial(pixels, rate=(0.5, 0.9))),
-    (0.06, partial(part, names=["eyes"], scale=(0.7, 1.5))),
-    (0.05, partial(part, names=["left_eye", "right_eye", "nose"], scale=(0.7, 1.5))),
-    (0.21, partial(part, names=["mouth", "mouth_and_chin"], jitter=8.0, scale=(0.7, 1.5))),  # what varies most
-    (0.07, partial(strokes, area=(0.03, 0.5))),
-    (0.02, scratches),
-]
+# What training draws from. Wider ranges than the tables', so that no test hole is out of reach.
+TRAINED = {
+    "boxes": boxes,
+    "centre": centre,
+    "half": half,
+    "blobs": partial(blobs, area=(0.1, 0.5), cell=(0.1, 0.3)),
+    "pixels": partial(pixels, rate=(0.5, 0.9)),
+    "eyes": partial(part, names=["eyes"], scale=(0.7, 1.5)),
+    "eye_or_nose": partial(part, names=["left_eye", "right_eye", "nose"], scale=(0.7, 1.5)),
+    "mouth": partial(part, names=["mouth", "mouth_and_chin"], jitter=8.0, scale=(0.7, 1.5)),
+    "strokes": partial(strokes, area=(0.03, 0.5)),
+    "scratches": scratches,
+    "thin_strokes": partial(strokes, area=(0.03, 0.4)),
+    "thin_scratches": partial(scratches, radius=(0.25, 1.5)),
+}
 
-# Thin holes are what a finer picture is for: half of these are strokes and scratches, the rest are as above.
-THIN_MIX = [
-    *((share / 2, family) for share, family in TRAINING_MIX),
-    (0.25, partial(strokes, area=(0.03, 0.4))),
-    (0.25, partial(scratches, radius=(0.25, 1.5))),
-]
-MIXES = {"training": TRAINING_MIX, "thin": THIN_MIX}
+
+def _mix(**shares):
+    return [(share, TRAINED[name]) for name, share in shares.items()]
+
+
+# The mouth is what varies most.
+TRAINING_MIX = _mix(boxes=0.11, centre=0.07, half=0.14, blobs=0.11, pixels=0.16, eyes=0.06, eye_or_nose=0.05,
+                    mouth=0.21, strokes=0.07, scratches=0.02)  # fmt: skip
+# More of the single eyes and noses that the mix above seldom draws: a repaired portrait is judged by them.
+PARTS_MIX = _mix(boxes=0.15, centre=0.12, half=0.08, blobs=0.11, pixels=0.10, eyes=0.08, eye_or_nose=0.18,
+                 mouth=0.10, strokes=0.07, scratches=0.01)  # fmt: skip
+# Thin holes are what a finer picture is for.
+THIN_MIX = [*((share / 2, family) for share, family in PARTS_MIX), *_mix(thin_strokes=0.25, thin_scratches=0.25)]
+MIXES = {"training": TRAINING_MIX, "parts": PARTS_MIX, "thin": THIN_MIX}
 
 
 def mixed(mix, frames, size, seed):
