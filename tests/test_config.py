@@ -24,7 +24,6 @@ def test_json_round_trip(name, tmp_path):
 OWN_TERMS = {
     "bce_only",
     "finetuned",
-    "parts",
     "octave",
     "unmosaic_blind",
     "context_encoder",
