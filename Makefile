@@ -49,15 +49,16 @@ train: $(VENV)  ## train on DATA into RUN, going on where an earlier run stopped
 test: $(VENV)  ## run the tests; they need no data
 	$(PY) -m pytest
 
-# Three trainings, each begun with the generator of the one before it. All go on where an earlier try stopped.
-weights: $(VENV)  ## make what comes with the package, from nothing: three trainings on CelebA, hours
+# Four trainings, each begun with the generator of the one before it. All go on where an earlier try stopped.
+weights: $(VENV)  ## make what comes with the package, from nothing: four trainings on CelebA, hours
 	$(if $(filter auto sample,$(DATA)),$(error for example: make weights DATA=img_align_celeba.zip))
-	@echo 'About five hours on two cores: paper, 35 epochs of 19,000 faces; finetuned, 40 in larger batches; octave, 10 of twice the side.'
+	@echo 'About seven hours on two cores: paper, 35 epochs of 19,000 faces; finetuned and parts, 40 each; octave, 10 of twice the side.'
 	@echo 'Into runs/weights, then into faceinpaint/weights. Stop it whenever you like: the same command goes on.'
 	$(STAGE) --preset paper --epochs 35 --run runs/weights/paper
 	$(STAGE) --preset finetuned --start runs/weights/paper --run runs/weights/finetuned
-	$(STAGE) --preset octave --start runs/weights/finetuned --run runs/weights/octave
-	$(PY) -c 'from faceinpaint.lite import export; [export.publish(f"runs/weights/{run}") for run in ("finetuned", "octave")]'
+	$(STAGE) --preset parts --start runs/weights/finetuned --run runs/weights/parts
+	$(STAGE) --preset octave --start runs/weights/parts --run runs/weights/octave
+	$(PY) -c 'from faceinpaint.lite import export; [export.publish(f"runs/weights/{run}") for run in ("parts", "octave")]'
 STAGE = $(PY) -m faceinpaint train --data $(call quoted,$(DATA))
 
 # A run by the validation faces, on which choices are made. The weights that come with the package by the test faces.

@@ -43,7 +43,7 @@ class Config:
 
     # Networks. Widths are channels at each scale, from half of `size` down; every further scale halves the side.
     generator_widths: tuple[int, ...] = (64, 128, 256, 256)
-    encoder_activation: str = "leaky_relu"  # of the generator; with "relu" many of its deepest channels die
+    encoder_activation: str = "leaky_relu"  # of the generator; with "relu" a third of its deepest channels died
     discriminator_widths: tuple[int, ...] = (32, 64, 128, 256)
     discriminator_dense: int = 128
 
@@ -73,6 +73,8 @@ class Config:
                 raise UserError(f"{name} {getattr(self, name)}: must be at least 1")
 
 
+FINETUNED = {"system": "perceptual", "batch_size": 32, "adversarial_rise": 0.7, "epochs": 40}
+
 # What each preset changes from `paper`. One thing each, so that a difference in the result has one cause.
 PRESETS: dict[str, dict] = {
     "paper": {},
@@ -81,9 +83,9 @@ PRESETS: dict[str, dict] = {
        for fill in ("noise", "mean", "constant", "uniform", "salt_and_pepper", "shuffle", "patch")},
     "rotated": {"rotation": 45.0},
     "perceptual": {"system": "perceptual"},
-    # For trained weights, --start: more faces a step, truth before sharpness while the new discriminator learns, and
-    # more of the holes in which validation finds them furthest behind.
-    "finetuned": {"system": "perceptual", "mix": "parts", "batch_size": 32, "adversarial_rise": 0.7, "epochs": 40},
+    # For trained weights, --start: more faces a step, and truth before sharpness while the new discriminator learns.
+    "finetuned": FINETUNED,
+    "parts": FINETUNED | {"mix": "parts"},
     # A further octave for trained weights, --start: finer pictures, and the thin holes that show them.
     "octave": {"system": "octave", "size": 128, "mix": "thin", "batch_size": 16, "epochs": 10, "generator_rate": 3e-4},
     "unmosaic": {"fill": "mosaic"},

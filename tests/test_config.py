@@ -24,6 +24,7 @@ def test_json_round_trip(name, tmp_path):
 OWN_TERMS = {
     "bce_only",
     "finetuned",
+    "parts",
     "octave",
     "unmosaic_blind",
     "context_encoder",

@@ -130,10 +130,10 @@ def test_make_train_on_several_devices_at_another_size_from_another_run():
     assert words[-8:] == ["--run", "runs/paper_128", "--size", "128", "--strategy", "mirrored", "--start", "a b"]
 
 
-def test_make_weights_is_three_trainings_each_begun_with_the_one_before():
+def test_make_weights_is_four_trainings_each_begun_with_the_one_before():
     printed = make("-n", "weights", "DATA=a b.zip")
     trained = re.findall(r"train --data 'a b.zip' --preset (\w+)(.*?) --run (\S+)", printed)
-    assert [preset for preset, _, _ in trained] == ["paper", "finetuned", "octave"]
+    assert [preset for preset, _, _ in trained] == ["paper", "finetuned", "parts", "octave"]
     for (_, options, _), (_, _, before) in zip(trained[1:], trained, strict=False):
         assert f"--start {before}" in options
     assert "publish" in printed.splitlines()[-1]
