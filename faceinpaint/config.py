@@ -43,7 +43,6 @@ class Config:
 
     # Networks. Widths are channels at each scale, from half of `size` down; every further scale halves the side.
     generator_widths: tuple[int, ...] = (64, 128, 256, 256)
-    encoder_activation: str = "leaky_relu"  # of the generator; with "relu" a third of its deepest channels died
     discriminator_widths: tuple[int, ...] = (32, 64, 128, 256)
     discriminator_dense: int = 128
 
@@ -111,7 +110,6 @@ PRESETS: dict[str, dict] = {
     },
 }  # fmt: skip
 
-EARLIER = {"encoder_activation": "relu"}  # what runs had before it became a key
 RETIRED = ("generator", "damage_on_device", "average_momentum")  # keys that earlier versions wrote
 
 
@@ -160,7 +158,7 @@ def revived(fields: dict, where: Path) -> Config:
     retired = [key for key in RETIRED if key in fields]
     if retired:
         print(f"{where}: {', '.join(retired)}: retired since this run was made, and left out")
-    return from_dict(EARLIER | {key: value for key, value in fields.items() if key not in RETIRED})
+    return from_dict({key: value for key, value in fields.items() if key not in RETIRED})
 
 
 def read(path: Path) -> Config:

@@ -6,9 +6,9 @@ from keras import layers, ops
 from faceinpaint.config import Config
 
 
-def _conv(channels, kernel=3, strides=1, activation="relu", **options):
+def _conv(channels, kernel=3, strides=1, **options):
     return layers.Conv2D(
-        channels, kernel, strides, padding="same", activation=activation, kernel_initializer="he_normal", **options
+        channels, kernel, strides, padding="same", activation="relu", kernel_initializer="he_normal", **options
     )
 
 
@@ -21,23 +21,21 @@ def build_unet(config: Config, dtype="float32", any_side=False, name="unet") -> 
     It departs from the original for speed. It works from half of the picture's resolution down: one convolution takes
     4x4 pixels in, and a transposed one gives them back. Between the scales, squares of 2x2 pixels become channels and
     channels squares (Shi et al. 2016, eq. 4), which leaves matrix products and 3x3 convolutions to compute. Skips are
-    added, not concatenated, which halves the decoder. There are no normalisation layers. The encoder's rectifiers leak
-    (Isola et al. 2017, appendix 6.1.1): without a leak a third of the deepest channels died.
+    added, not concatenated, which halves the decoder. There are no normalisation layers.
 
     any_side: leaves the sides open, any multiple of the deepest scale's pixel.
     """
     first, *widths = config.generator_widths
-    encoder = {"activation": config.encoder_activation, "dtype": dtype}
     side = None if any_side else config.size
     inputs = keras.Input((side, side, 4), name="filled_image_and_mask")
-    x = _conv(first, kernel=4, strides=2, name="encode0", **encoder)(inputs)  # [B, size / 2, size / 2, first]
+    x = _conv(first, kernel=4, strides=2, dtype=dtype, name="encode0")(inputs)  # [B, size / 2, size / 2, first]
     skips = []
     for scale, width in enumerate(widths, start=1):
         skips.append(x)
         x = ops.space_to_depth(x, 2)  # [B, size / 2**(scale + 1), ..., 4 channels]
-        x = _conv(width, kernel=1, name=f"down{scale}", **encoder)(x)
-        x = _conv(width, name=f"encode{scale}", **encoder)(x)
-    x = _conv(widths[-1], name="bottom", **encoder)(x)
+        x = _conv(width, kernel=1, dtype=dtype, name=f"down{scale}")(x)
+        x = _conv(width, dtype=dtype, name=f"encode{scale}")(x)
+    x = _conv(widths[-1], dtype=dtype, name="bottom")(x)
     for scale, skip in reversed(list(enumerate(skips))):
         x = layers.Conv2D(4 * skip.shape[-1], 1, dtype=dtype, name=f"up{scale}")(x)
         x = ops.depth_to_space(x, 2)  # the skip's shape

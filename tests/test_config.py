@@ -62,18 +62,10 @@ def test_a_damaged_file_is_named(tmp_path, text):
         config.read(path)
 
 
-def test_a_run_from_before_the_encoder_leaked_does_not(tmp_path):
-    path = tmp_path / "config.json"
-    path.write_text("{}")
-    assert config.read(path).encoder_activation == "relu"
-    path.write_text(config.to_json(config.Config()))
-    assert config.read(path) == config.Config()
-
-
 def test_a_config_of_an_earlier_version_loses_its_retired_keys_with_a_line(tmp_path, capsys):
     path = tmp_path / "config.json"
     path.write_text('{"size": 96, "generator": "unet", "average_momentum": 0.999}')
-    assert config.read(path) == config.preset("paper", size=96, encoder_activation="relu")
+    assert config.read(path) == config.preset("paper", size=96)
     assert capsys.readouterr().out == (
         f"{path}: generator, average_momentum: retired since this run was made, and left out\n"
     )

@@ -7,7 +7,7 @@ those that go beyond it, a file for each. What the paper's experiment itself nee
 import warnings
 from pathlib import Path
 
-from faceinpaint.config import EARLIER, Config, UserError, from_dict, read
+from faceinpaint.config import Config, UserError, from_dict, read
 from faceinpaint.inpainter import Inpainter
 from faceinpaint.runs import folder
 from faceinpaint.variations.blind import Blind
@@ -56,7 +56,7 @@ def check_start(config: Config, start: dict | None):
             )
         return
     asked = _generator_of(wanted)
-    for key, there in _generator_of(from_dict(EARLIER | start["config"])).items():
+    for key, there in _generator_of(from_dict(start["config"])).items():
         if there != asked[key]:
             raise UserError(f"--start {start['folder']}: {key} {there} there, {asked[key]} asked; give another run")
 
@@ -64,8 +64,7 @@ def check_start(config: Config, start: dict | None):
 def _generator_of(config: Config) -> dict:
     """What two generators must have in common to exchange their weights."""
     network = SYSTEMS[config.system].build_generator.__name__
-    keys = ("size", "generator_widths", "encoder_activation")
-    return {"network": network} | {key: getattr(config, key) for key in keys}
+    return {"network": network, "size": config.size, "generator_widths": config.generator_widths}
 
 
 def load(run: str | Path | None = None) -> Inpainter:
