@@ -114,14 +114,15 @@ def test_distance_to_a_segment_by_hand():
     assert distance[3, 7] == pytest.approx(5.0)
 
 
-def test_training_mix_keeps_the_shares_and_uses_every_family():
-    shares = np.array([share for share, _ in masks.TRAINING_MIX])
-    assert shares.sum() == pytest.approx(1.0)
-    mask = masks.mixed(masks.TRAINING_MIX, pipeline.centred_frames(200), 64, SEED).numpy()
+@pytest.mark.parametrize(("name", "centres"), [("training", 14), ("parts", 24), ("thin", 12)])
+def test_a_mix_keeps_the_shares_and_uses_every_family(name, centres):
+    mix = masks.MIXES[name]
+    assert sum(share for share, _ in mix) == pytest.approx(1.0)
+    mask = masks.mixed(mix, pipeline.centred_frames(200), 64, SEED).numpy()
     assert mask.shape == (200, 64, 64, 1)
     assert (mask.sum(axis=(1, 2, 3)) > 0).all()
     centre = draw("centre")[0]
-    assert sum(np.array_equal(m, centre) for m in mask) == 14
+    assert sum(np.array_equal(m, centre) for m in mask) == centres
 
 
 @pytest.mark.parametrize("batch", [1, 3, 8])
