@@ -121,7 +121,6 @@ class Inpainter(keras.Model):
     def train_step(self, batch):
         """One step of both networks on (image, mask, filled_image): Goodfellow et al. 2014, algorithm 1."""
         image, mask, filled_image = batch
-        weight = self.config.reconstruction_weight
         with tf.GradientTape(persistent=True) as tape:
             stages = [composite(image, generated, mask) for generated in self.stages(filled_image, mask)]
             restored = stages[-1]
@@ -132,7 +131,7 @@ class Inpainter(keras.Model):
             reconstruction_loss = self.reconstruction_loss(image, stages, mask)
             balanced = self.balance(image, restored, mask) * adversarial_loss
             adversarial_term = self.adversarial_weight() * tf.reduce_mean(balanced)
-            generator_loss = weight * reconstruction_loss + adversarial_term
+            generator_loss = self.config.reconstruction_weight * reconstruction_loss + adversarial_term
         self.descend(self.generator_optimizer, tape, generator_loss, self.generator)
         self.descend(self.discriminator_optimizer, tape, discriminator_loss, self.discriminator)
         self.average_generator()
@@ -156,8 +155,8 @@ class Inpainter(keras.Model):
 
     def adversarial_weight(self):
         """`config.adversarial_weight`, reached in a straight line over `config.adversarial_rise` of the steps."""
-        step = tf.cast(self.generator_optimizer.iterations + 1, tf.float32)
         rise = max(self.config.adversarial_rise * self.total_steps, 1.0)
+        step = tf.cast(self.generator_optimizer.iterations + 1, tf.float32)
         return self.config.adversarial_weight * tf.minimum(step / rise, 1.0)
 
     def balance(self, image, restored, mask):

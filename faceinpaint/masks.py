@@ -224,7 +224,6 @@ TRAINED = {
     "mouth": partial(part, names=["mouth", "mouth_and_chin"], jitter=8.0, scale=(0.7, 1.5)),
     "strokes": partial(strokes, area=(0.03, 0.5)),
     "scratches": scratches,
-    "thin_strokes": partial(strokes, area=(0.03, 0.4)),
     "thin_scratches": partial(scratches, radius=(0.25, 1.5)),
 }
 
@@ -233,14 +232,13 @@ def _mix(**shares):
     return [(share, TRAINED[name]) for name, share in shares.items()]
 
 
-# The mouth is what varies most.
 TRAINING_MIX = _mix(boxes=0.11, centre=0.07, half=0.14, blobs=0.11, pixels=0.16, eyes=0.06, eye_or_nose=0.05,
-                    mouth=0.21, strokes=0.07, scratches=0.02)  # fmt: skip
+                    mouth=0.21, strokes=0.07, scratches=0.02)  # the mouth is what varies most  # fmt: skip
 # More of the single eyes and noses that the mix above seldom draws: a repaired portrait is judged by them.
 PARTS_MIX = _mix(boxes=0.15, centre=0.12, half=0.08, blobs=0.11, pixels=0.10, eyes=0.08, eye_or_nose=0.18,
                  mouth=0.10, strokes=0.07, scratches=0.01)  # fmt: skip
 # Thin holes are what a finer picture is for.
-THIN_MIX = [*((share / 2, family) for share, family in PARTS_MIX), *_mix(thin_strokes=0.25, thin_scratches=0.25)]
+THIN_MIX = [*((share / 2, family) for share, family in PARTS_MIX), *_mix(strokes=0.25, thin_scratches=0.25)]
 MIXES = {"training": TRAINING_MIX, "parts": PARTS_MIX, "thin": THIN_MIX}
 
 
