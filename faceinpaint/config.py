@@ -81,8 +81,8 @@ PRESETS: dict[str, dict] = {
     "rotated": {"rotation": 45.0},
     "perceptual": {"system": "perceptual"},
     # For trained weights, --start: more faces a step, and truth before sharpness while the new discriminator learns.
-    "finetuned": {"system": "perceptual", "batch_size": 32, "adversarial_rise": 0.7, "epochs": 40},
-    "parts": {"system": "perceptual", "batch_size": 32, "adversarial_rise": 0.7, "epochs": 40, "mix": "parts"},
+    **{name: {"system": "perceptual", "mix": mix, "batch_size": 32, "adversarial_rise": 0.7, "epochs": 40}
+       for name, mix in (("finetuned", "training"), ("parts", "parts"))},
     # A further octave for trained weights, --start: finer pictures, and the thin holes that show them.
     "octave": {"system": "octave", "size": 128, "mix": "thin", "batch_size": 16, "epochs": 10, "generator_rate": 3e-4},
     "unmosaic": {"fill": "mosaic"},

@@ -18,7 +18,7 @@ from faceinpaint import losses as losses_module
 from faceinpaint.baselines import BASELINES
 from faceinpaint.celeba.partition import LAST_TRAIN
 from faceinpaint.config import UserError
-from faceinpaint.runs import checkpoint
+from faceinpaint.runs import checkpoint, folder
 from faceinpaint.system.devices import compiles, resolved
 from faceinpaint.training import train
 
@@ -254,3 +254,14 @@ def test_a_run_can_begin_with_the_generator_of_another(run, data, tmp_path):
         train(settings(generator_widths=(4, 4)), data, tmp_path / "wider", start=run[0])
     with pytest.raises(UserError, match=r"missing/generator\.keras: no trained generator; train one with"):
         train(settings(), data, tmp_path / "none", start=tmp_path / "missing")
+
+
+@pytest.mark.parametrize(("read", "name"), [(folder.read_history, "history.jsonl"), (folder.read_times, folder.TIMES)])
+def test_a_record_that_was_cut_off_is_told_in_one_line(tmp_path, read, name):
+    assert read(tmp_path) == []
+    (tmp_path / name).write_text('{"epoch": 1, "seconds": 2.5}\n')
+    assert read(tmp_path) == [{"epoch": 1, "seconds": 2.5}]
+    with (tmp_path / name).open("a") as file:
+        file.write('{"epoch": 2, "sec')
+    with pytest.raises(UserError, match=rf"^\S*{name}: cannot be read \(.*\); [^\n]+$"):
+        read(tmp_path)

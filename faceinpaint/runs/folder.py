@@ -70,21 +70,23 @@ def read_environment(folder: Path) -> dict:
         raise UserError(f"{path}: cannot be read ({error}); use another --run, or --fresh") from error
 
 
-def read_times(folder: Path) -> list[dict]:
-    """When each epoch in `folder` ended and how many seconds it took; [] where that was not recorded."""
-    path = folder / TIMES
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+def _read_lines(path: Path, remedy: str) -> list[dict]:
+    """What `lines` wrote into `path`; [] where there is no such file. Raises `UserError` when it cannot be read."""
+    try:
+        return [dict(json.loads(line)) for line in path.read_text().splitlines()] if path.is_file() else []
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); {remedy}") from error
 
 
 def read_history(folder: Path) -> list[dict]:
     """The history in `folder`, a dict for each finished epoch. Raises `UserError` when it cannot be read."""
-    path = folder / "history.jsonl"
-    try:
-        lines = path.read_text().splitlines() if path.is_file() else []
-        return [dict(json.loads(line)) for line in lines]
-    except (OSError, ValueError, TypeError) as error:
-        again = "give the command of the training again: it repairs this file"
-        raise UserError(f"{path}: cannot be read ({error}); {again}") from error
+    return _read_lines(folder / "history.jsonl", "give the command of the training again: it repairs this file")
+
+
+def read_times(folder: Path) -> list[dict]:
+    """When each epoch in `folder` ended and how many seconds it took; [] where that was not recorded. Raises
+    `UserError` when it cannot be read."""
+    return _read_lines(folder / TIMES, "take the broken line out of it")
 
 
 def record_in(folder: Path) -> Record:

@@ -159,7 +159,7 @@ def trained(trial: Trial, config: Config, data: str, faces: Faces, run: Path, pa
     inpainter, record = load(run), folder.record_in(run).to_dict()
     seconds = [epoch["seconds"] for epoch in folder.read_times(run)]
     history = record.pop("history")
-    about = {"parameters": inpainter.generator.count_params(), "epoch_seconds": statistics.median(seconds)}
+    about = {"parameters": inpainter.generator.count_params(), "epoch_seconds": statistics.median(seconds or [np.nan])}
     return inpainter.restore, {"trained": record, **about, "history": history}
 
 
