@@ -1,7 +1,9 @@
 """Which way round a face is: two eyes alone fit an upright face and the same turned by 180 degrees."""
 
+import cv2
 import numpy as np
 
+from faceinpaint.config import Config
 from faceinpaint.photo.alignment import LANDMARKS, WHOLE_FRAME, Alignment, outside, resampled
 from faceinpaint.photo.classical import around
 from faceinpaint.photo.light import Levels
@@ -21,8 +23,12 @@ def _nose_and_mouth(size):
 
 def _error(pixels, hole, eyes, restorer):
     """Mean absolute error of the network's picture where a face has nose and mouth if it is one way round or the other,
-    which were hidden from it; not a number where too little of that is known."""
-    size, alignment = restorer.config.size, Alignment.of(eyes)
+    which were hidden from it; not a number where too little of that is known.
+
+    Both are seen at no more than `Config.size` pixels: what is finer is drawn wrong either way.
+    """
+    drawn, alignment = restorer.config.size, Alignment.of(eyes)
+    size = min(drawn, Config.size)
     near = around(hole, 4)
     hidden = resampled(hole[near], alignment.moved([side.start for side in near]), WHOLE_FRAME, size)
     mask = (hidden > 1e-4) | outside(hole.shape, alignment, WHOLE_FRAME, size)
@@ -31,7 +37,8 @@ def _error(pixels, hole, eyes, restorer):
         return np.nan
     cut = resampled(pixels, alignment, WHOLE_FRAME, size) * (255 / np.iinfo(pixels.dtype).max)
     cut = np.rint(np.clip(Levels.of(cut[~mask]).apply(cut), 0, 255)).astype(np.uint8)
-    restored = restorer.restore(cut, mask | shown)
+    asked = [cv2.resize(x, (drawn, drawn), interpolation=cv2.INTER_NEAREST) for x in (cut, np.uint8(mask | shown))]
+    restored = cv2.resize(restorer.restore(asked[0], asked[1] > 0), (size, size), interpolation=cv2.INTER_AREA)
     return np.abs(restored[shown].astype(float) - cut[shown]).mean()
 
 
