@@ -94,6 +94,11 @@ def record_in(folder: Path) -> Record:
     return Record(read(folder / "config.json"), read_environment(folder), read_history(folder))
 
 
+def finest() -> Path:
+    """The folder of the finest weights that come with the package, those that photographs are repaired with."""
+    return trained_file(None, EXPORTED, "").parent
+
+
 def trained_file(run: str | Path | None, name: str, remedy: str) -> Path:
     """The file `name` of the run directory `run`; of the finest weights that come with the package when it is None.
 

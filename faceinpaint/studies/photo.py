@@ -125,7 +125,7 @@ def write(runs: list[str] | None, data: str, part: str, first: int | None, out: 
     Raises `UserError` for a run that was not exported, for runs of one name, and for images of another size than
     CelebA's.
     """
-    folders = named(runs)
+    folders = named(runs or [folder.finest()])
     trained = {name: folder.record_in(run).to_dict() for name, run in folders.items()}
     faces = unseen_faces(data, Config(size=64), part)
     pictures = getattr(faces, part)[:first]

@@ -18,7 +18,7 @@ from faceinpaint.photo.repair import restore_photo
 from faceinpaint.photo.rim import depth
 from faceinpaint.photo.spill import widened
 from faceinpaint.photo.upright import upright
-from faceinpaint.runs import WEIGHTS, folder
+from faceinpaint.runs import folder
 from faceinpaint.studies.damage import ellipse, lines, specks
 from faceinpaint.studies.measures import means, perceived, psnr
 from faceinpaint.studies.results import as_json, command, measured_on
@@ -282,7 +282,7 @@ def write(runs: list[str] | None, data: str, part: str, first: int | None, out: 
     """The study, as `studies.STUDIES` has it; beside `out`, as .png, a contact sheet. Raises `UserError` for a run that
     was not exported, and where `data` has no whole CelebA pictures."""
     (run,) = runs or [None]
-    trained = {"faceinpaint": folder.record_in(Path(run or WEIGHTS)).to_dict()}
+    trained = {"faceinpaint": folder.record_in(Path(run or folder.finest())).to_dict()}
     faces = unseen_faces(data, Config(size=64), part)
     photos = celeba.originals(faces, part, data)[:first]
     restorer, (whole_metrics, _) = lite.load(run), perceptual()
