@@ -330,7 +330,7 @@ class Draws(Fake):
 
     def restore(self, image, mask):
         super().restore(image, mask)
-        drawn = self.change(resampled(self.truth, self.where, WHOLE_FRAME, 64))
+        drawn = self.change(resampled(self.truth, self.where, WHOLE_FRAME, self.config.size))
         return np.where(mask[..., None], np.clip(drawn, 0, 255), image).astype(np.uint8)
 
 
@@ -494,7 +494,8 @@ def test_a_plain_ground_is_continued(colour):
     assert np.abs(restored.astype(int) - colour)[ground].mean() < 6
 
 
-def test_an_upside_down_face_is_restored_as_upright():
+@pytest.mark.parametrize("size", [64, 128])
+def test_an_upside_down_face_is_restored_as_upright(size):
     image, where = portrait()
     hole = part_hole(where, "mouth", image.shape[:2])
 
@@ -502,7 +503,8 @@ def test_an_upside_down_face_is_restored_as_upright():
         """Draws upright faces better."""
 
         def restore(self, seen, mask):
-            upright = np.abs(seen.astype(float) - resampled(self.truth, self.where, WHOLE_FRAME, 64))[~mask].mean() < 20
+            true = resampled(self.truth, self.where, WHOLE_FRAME, size)
+            upright = np.abs(seen.astype(float) - true)[~mask].mean() < 20
             super().restore(seen, mask)
             return np.where(mask[..., None], seen if upright else 255 - seen, seen)
 
@@ -510,18 +512,18 @@ def test_an_upside_down_face_is_restored_as_upright():
     turned = 177 - eyes
     for given in (turned, turned[::-1]):
         restorer = Judge(image, where)
-        restorer.config = WHOLE
+        restorer.config = replace(WHOLE, size=size)
         _, notes = restore_photo(image[::-1, ::-1].copy(), hole[::-1, ::-1], restorer, [given])
-        assert np.abs(restorer.images[-1].astype(int) - resampled(image, where, WHOLE_FRAME, 64)).mean() < 8
+        assert np.abs(restorer.images[-1].astype(int) - resampled(image, where, WHOLE_FRAME, size)).mean() < 8
         assert notes == ["taken for a face turned by 180°, the likelier way; to say otherwise, add its nose: "
                          "--eyes X1,Y1,X2,Y2,X3,Y3"]  # fmt: skip
     for given in (eyes, eyes[::-1]):
         restorer = Judge(image, where)
-        restorer.config = WHOLE
+        restorer.config = replace(WHOLE, size=size)
         assert restore_photo(image, hole, restorer, [given])[1] == []
     nose = in_photo(where, LANDMARKS[2:3])
     restorer = Judge(image, where)
-    restorer.config = WHOLE
+    restorer.config = replace(WHOLE, size=size)
     restore_photo(image, hole, restorer, [np.concatenate([eyes[::-1], nose])])
     assert len(restorer.images) == 1
 
