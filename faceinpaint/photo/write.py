@@ -123,7 +123,8 @@ def _options(path: Path, header) -> dict:
         "WEBP": {"lossless": True, "exact": True},
         "TIFF": {"compression": "raw" if uncompressed else "tiff_lzw"},
         "AVIF": {"quality": 95},
-        "PNG": {"pnginfo": _png_texts(header)},
+        # a third of the time that the default compression takes, for a twentieth more bytes
+        "PNG": {"pnginfo": _png_texts(header), "compress_level": 4},
     }.get(kind, {})
 
 
