@@ -5,13 +5,13 @@ import math
 import numpy as np
 
 
-def checked(images, masks, size: int | None = None):
+def checked(images, masks, *sizes: int):
     """What a `restore` was given, in one form.
 
     Args:
         images: uint8 [N, H, W, 3] RGB, or one image [H, W, 3].
         masks: [N, H, W] or [N, H, W, 1], or without N; nonzero = hole.
-        size: H and W must be this, where given.
+        sizes: H and W must be the same one of these, where given.
 
     Returns:
         images uint8 [N, H, W, 3], masks float32 [N, H, W, 1] of 0 and 1, and whether one image came without N.
@@ -24,8 +24,8 @@ def checked(images, masks, size: int | None = None):
     images = images[None] if single else images
     if images.dtype != np.uint8:
         raise ValueError(f"images: expected uint8 in [0, 255], got {images.dtype}")
-    if images.ndim != 4 or images.shape[3] != 3 or (size and images.shape[1:3] != (size, size)):
-        expected = f"[N, {size}, {size}, 3]" if size else "[N, H, W, 3]"
+    if images.ndim != 4 or images.shape[3] != 3 or (sizes and images.shape[1:3] not in [(s, s) for s in sizes]):
+        expected = " or ".join(f"[N, {size}, {size}, 3]" for size in sizes) or "[N, H, W, 3]"
         raise ValueError(f"images: expected shape {expected}, got {list(images.shape)}")
     if not len(images):
         raise ValueError("images: expected at least one, got an empty batch")

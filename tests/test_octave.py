@@ -138,11 +138,15 @@ def test_only_the_first_worker_is_asked_what_a_run_begins_with(face_archive, tmp
     assert len(trained) == 1
 
 
-def test_the_fine_network_draws_the_part_where_the_hole_is(finer, tmp_path):
+@pytest.fixture
+def exported(finer, tmp_path):
     from faceinpaint.lite import export
 
     export.write(finer, tmp_path / "generator.tflite")
-    restorer = lite.LiteInpainter(tmp_path / "generator.tflite", finer.config)
+    return lite.LiteInpainter(tmp_path / "generator.tflite", finer.config)
+
+
+def test_the_fine_network_draws_the_part_where_the_hole_is(finer, exported):
     image = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
     mask = np.zeros((64, 64, 1), np.float32)
     mask[2:10, 40:52] = 1
@@ -153,10 +157,30 @@ def test_the_fine_network_draws_the_part_where_the_hole_is(finer, tmp_path):
     filled = finer.finer_fill(coarse, fills.surround(given, hole), hole).numpy()[0]
     drawn = fine(np.concatenate([filled[part], mask[part]], -1)[None]).numpy()[0]
     expected = pipeline.to_uint8(composite(given[0].numpy()[part], drawn, mask[part])).numpy()
-    restored = restorer.restore(image, mask)
+    restored = exported.restore(image, mask)
     assert np.abs(restored[part].astype(int) - expected).max() <= 1
     outside = mask[..., 0] == 0
     np.testing.assert_array_equal(restored[outside], image[outside])
+
+
+def test_a_picture_of_twice_the_side_is_drawn_once_more_where_a_part_of_the_hole_is_small(finer, exported):
+    image = np.random.default_rng(1).integers(0, 256, (16, 16, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    mask = np.zeros((128, 128, 1), np.float32)
+    mask[20:40, 30:51] = 1  # fits into half of the picture, with a margin
+    mask[60:120, 100:110] = 1  # does not
+    restored = exported.restore(image, mask)
+    small, small_mask = image[::2, ::2], mask.reshape(64, 2, 64, 2).max((1, 3))
+    fill = fills.finer(
+        pipeline.to_float(image[None]), mask[None], pipeline.to_float(exported.restore(small, small_mask)[None])
+    ).numpy()[0]
+    part = np.s_[0:64, 8:72]
+    _, fine = octave.unets(finer.averaged_generator)
+    drawn = fine(np.concatenate([fill[part], mask[part]], -1)[None]).numpy()[0]
+    expected = pipeline.to_uint8(fill).numpy()
+    expected[part] = np.where(mask[part] > 0, pipeline.to_uint8(drawn).numpy(), expected[part])
+    assert np.abs(restored.astype(int) - expected).max() <= 2
+    with pytest.raises(ValueError, match=r"expected shape \[N, 64, 64, 3\] or \[N, 128, 128, 3\], got"):
+        exported.restore(image[:32, :32], mask[:32, :32])
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,17 @@ def test_what_the_network_draws_too_bright_is_brought_to_the_rims_brightness():
     assert np.abs(restored.astype(int) - image)[hole].mean() < 4
 
 
+@pytest.mark.parametrize(("side", "seen"), [(200, 64), (250, 128)])  # a part of 104 of 178 has 117 and 146 pixels
+def test_a_large_face_is_drawn_as_large_as_the_restorer_can(side, seen):
+    image, where = smooth_photo(400, 400), alignment(side, 0, (200, 200))
+    restorer = Fake()
+    restorer.finest = 128
+    hole = part_hole(where, "left_eye", (400, 400))
+    restored, _ = restore_photo(image, hole, restorer, [in_photo(where, LANDMARKS)])
+    assert restorer.images[-1].shape == (seen, seen, 3)
+    assert np.abs(restored.astype(int) - image)[hole].max() < 6
+
+
 def test_each_face_that_the_hole_touches_is_restored_and_no_other():
     image = smooth_photo(400, 1200)
     places = [alignment(250, angle, (x, 200)) for angle, x in ((10, 200), (-15, 600), (0, 1000))]

@@ -23,6 +23,7 @@ class LiteInpainter:
     def __init__(self, path: Path, config: Config):
         """Raises ValueError or RuntimeError when `path` is no model that LiteRT can run."""
         self.config, self._alone = config, Lock()  # the interpreter is for one thread at a time
+        self.finest = config.size * (2 if config.system == "octave" else 1)  # side of the largest picture
         with captured_stderr():  # LiteRT says which delegate it made
             interpreter = Interpreter(str(path))
             interpreter.allocate_tensors()
@@ -34,18 +35,19 @@ class LiteInpainter:
         image = image.astype(np.float32) / np.float32(127.5) - np.float32(1)
         with self._alone:
             if self.config.system == "octave":
-                return octave.restored(self._functions, image, mask)
+                restored = octave.restored if len(image) == self.config.size else octave.twice_restored
+                return restored(self._functions, image, mask)
             (run,) = self._functions.values()
             return run(image=image[None], mask=mask[None])["restored"][0]
 
     def restore(self, images, masks):
         """Repairs damaged images, one after the other: on a processor a batch is no faster.
 
-        images: uint8 [N, H, W, 3] RGB or one [H, W, 3], H = W = `config.size`; masks: [N, H, W] or [N, H, W, 1] (or
-        without N), nonzero = hole → uint8 of the images' shape, known pixels bit-identical to `images`.
+        images: uint8 [N, H, W, 3] RGB or one [H, W, 3], H = W = `config.size` or `finest`; masks: [N, H, W] or [N, H,
+        W, 1] (or without N), nonzero = hole → uint8 of the images' shape, known pixels bit-identical to `images`.
         Raises ValueError when type, shape or size is another, or the batch is empty.
         """
-        images, masks, single = checked(images, masks, self.config.size)
+        images, masks, single = checked(images, masks, *dict.fromkeys((self.config.size, self.finest)))
         restored = np.stack([self._restored(image, mask) for image, mask in zip(images, masks, strict=True)])
         restored = np.rint(np.clip((restored + 1) * 127.5, 0, 255)).astype(np.uint8)
         restored = np.where(masks > 0, restored, images)

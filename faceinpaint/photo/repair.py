@@ -119,13 +119,21 @@ def repairs_of(hole, alignments, config) -> Iterator[Repair]:
             yield Repair(alignment, inside, thick, own, square, alignment.footprint(square, config.size))
 
 
+def side_of(repair: Repair, restorer) -> int:
+    """The side of the picture that the network is to see: `finest`, if `restorer` has it, where the photo has as many
+    pixels, else its `config.size`."""
+    size = restorer.config.size
+    finest = getattr(restorer, "finest", size)
+    return finest if repair.pixel * size >= finest else size
+
+
 def draw(photo, repair: Repair, restorer):
     """The face as the network draws it, in the photo's own light: yields each step's name and picture, float32
-    [size, size, 3] in [0, 255]; the last one, twice as fine, is what is put back.
+    [size, size, 3] in [0, 255]; the last one, of `FINER` times `config.size`, is what is put back.
 
     photo: uint8 or uint16 [H, W, 3], its hole filled classically.
     """
-    size, scale = restorer.config.size, np.float32(255 / np.iinfo(photo.dtype).max)
+    size, scale = side_of(repair, restorer), np.float32(255 / np.iinfo(photo.dtype).max)
     beyond = outside(photo.shape, repair.alignment, repair.square, size)
     mask = (hidden(repair, size) > 1e-4) | beyond
     cut = resampled(photo, repair.alignment, repair.square, size) * scale
@@ -135,11 +143,12 @@ def draw(photo, repair: Repair, restorer):
     seen = np.rint(np.clip(seen, 0, 255)).astype(np.uint8)
     restored = tone.put(levels.undo(restorer.restore(seen, mask).astype(np.float32)))
     yield "restored, levels and tone undone", restored
-    finer = cv2.resize(restored, (FINER * size,) * 2, interpolation=cv2.INTER_CUBIC)
-    photo = resampled(photo, repair.alignment, repair.square, FINER * size) * scale
-    drawn, beyond = (part.repeat(FINER, axis=0).repeat(FINER, axis=1) for part in (mask, beyond))
-    known = (1 - hidden(repair, FINER * size)) * ~beyond
-    fitted = rim.fitted(finer, photo, known * drawn * (known > MIN_KNOWN), FINER)
+    finer = FINER * restorer.config.size
+    restored = cv2.resize(restored, (finer, finer), interpolation=cv2.INTER_CUBIC)
+    photo = resampled(photo, repair.alignment, repair.square, finer) * scale
+    drawn, beyond = (part.repeat(finer // size, axis=0).repeat(finer // size, axis=1) for part in (mask, beyond))
+    known = (1 - hidden(repair, finer)) * ~beyond
+    fitted = rim.fitted(restored, photo, known * drawn * (known > MIN_KNOWN), FINER)
     yield "mismatch at the rim carried inwards", fitted
     blurred = sharpness.as_blurred(fitted, photo, known)
     yield "as sharp as its surroundings", blurred
