@@ -148,6 +148,24 @@ def test_the_preview_is_what_restoring_gives():
     assert (part == restored[top:bottom, left:right]).all()  # small enough not to be reduced
 
 
+def test_only_the_whole_photo_is_drawn_as_large_as_the_restorer_can():
+    sides = []
+
+    class Finer(Mirror):
+        finest = 2 * Mirror.config.size
+
+        def restore(self, image, mask):
+            sides.append(len(image))
+            return super().restore(image, mask)
+
+    image, eyes = picture(2400, 3000), [(1300, 1100), (1700, 1150)]
+    painting = Painting((2400, 3000), brush=150, eyes=eyes).stroke([(1300, 1120), (1500, 1400)])
+    box = preview.restoring_box(box_of(painting.mask), painting.faces, (2400, 3000))
+    for longest in (preview.REDUCED, 3000):
+        preview.restored_part(image, painting.mask, painting.faces, Finer(), box, longest)
+        assert sides[-1] == (Finer.finest if longest == 3000 else Finer.config.size)
+
+
 def test_the_preview_of_a_large_photo_is_close_to_restoring_it():
     image, eyes = picture(2400, 3000), [(1300, 1100), (1700, 1150)]
     painting = Painting((2400, 3000), brush=150, eyes=eyes).stroke([(1300, 1120), (1500, 1400)])

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from io import BytesIO
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -43,6 +44,8 @@ def restored_part(pixels, mask, faces, restorer, box, longest, **options):
     small, hole = _reduced(pixels[inside(box)], longest), _reduced(mask[inside(box)], longest) > 0
     ratio = np.array(small.shape[1::-1]) / (box[2] - box[0], box[3] - box[1])
     faces = [(face + 0.5 - box[:2]) * ratio - 0.5 for face in faces]
+    if (ratio < 1).any():  # what is reduced is wanted soon: without its `finest`
+        restorer = SimpleNamespace(config=restorer.config, restore=restorer.restore)
     return restore_photo(small, hole, restorer, faces, **options)
 
 
