@@ -9,7 +9,7 @@ import tensorflow as tf
 from faceinpaint import config, fills, lite, lpips, pipeline, training
 from faceinpaint.config import UserError
 from faceinpaint.inpainter import Inpainter, composite
-from faceinpaint.lite.octave import part_of
+from faceinpaint.lite.octave import LARGEST, part_of, twice_restored
 from faceinpaint.runs import Record, folder
 from faceinpaint.system import devices
 from faceinpaint.variations import build, octave, perceptual
@@ -181,6 +181,22 @@ def test_a_picture_of_twice_the_side_is_drawn_once_more_where_a_part_of_the_hole
     assert np.abs(restored.astype(int) - expected).max() <= 2
     with pytest.raises(ValueError, match=r"expected shape \[N, 64, 64, 3\] or \[N, 128, 128, 3\], got"):
         exported.restore(image[:32, :32], mask[:32, :32])
+
+
+def test_of_a_hole_of_many_parts_the_largest_are_drawn_once_more():
+    drawn = []
+
+    def fine(image, mask):
+        drawn.append(mask)
+        return {"generated": np.ones_like(image)}
+
+    functions = {"coarse": lambda image, mask: {"filled": np.zeros_like(image)}, "fine_64_64": fine}
+    mask = np.zeros((128, 128, 1), np.float32)
+    mask[::4, ::4] = 1  # specks, of which the network draws all at once at half the side
+    mask[50:60, 50:60] = 1
+    restored = twice_restored(functions | {"fine_32_32": fine}, np.zeros((128, 128, 3), np.float32), mask)
+    assert len(drawn) == 1 + LARGEST
+    assert (restored[50:60, 50:60] == 1).all()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 MARGIN = 8  # pixels known on every side of the hole, where the picture has them
+LARGEST = 8  # parts of a hole that are drawn twice as large: each takes a network's time, and there may be thousands
 
 
 def part_of(mask) -> tuple[slice, slice]:
@@ -26,6 +27,14 @@ def _span(holed, size) -> slice:
     return slice(start, start + half)
 
 
+def _draw(functions, filled, mask, own, part):
+    """Puts into the picture `filled`, in place, what the fine network draws in its `part`, where `own` is not 0."""
+    height, width = (side.stop - side.start for side in part)
+    fine = functions[f"fine_{height}_{width}"]
+    generated = fine(image=filled[part][None], mask=mask[part][None])["generated"][0]
+    filled[part] = np.where(own[part] > 0, generated, filled[part])
+
+
 def restored(functions, image, mask):
     """The picture repaired, float32 [size, size, 3] in [-1, 1].
 
@@ -33,28 +42,23 @@ def restored(functions, image, mask):
     size, 1], 1 = hole.
     """
     filled = functions["coarse"](image=image[None], mask=mask[None])["filled"][0]
-    part = part_of(mask)
-    height, width = (side.stop - side.start for side in part)
-    fine = functions[f"fine_{height}_{width}"]
-    generated = fine(image=filled[part][None], mask=mask[part][None])["generated"][0]
-    filled[part] = np.where(mask[part] > 0, generated, filled[part])
+    _draw(functions, filled, mask, mask, part_of(mask))
     return filled
 
 
 def twice_restored(functions, image, mask):
     """As `restored`, of a picture of twice the side: what is restored at half of it, enlarged, is the fill (as
-    `fills.finer`), and the fine network draws each part of the hole that fits into half of the picture."""
+    `fills.finer`), and the fine network draws the `LARGEST` parts of the hole, those that fit into half of the picture.
+    """
     side = len(image) // 2
     pairs = (side, 2, side, 2, -1)
     halves = image.reshape(pairs).mean(axis=(1, 3)), mask.reshape(pairs).max(axis=(1, 3))
     filled = np.where(mask > 0, cv2.resize(restored(functions, *halves), image.shape[:2]), image)
-    count, labels = cv2.connectedComponents(mask[..., 0].astype(np.uint8))
-    for label in range(1, count):
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask[..., 0].astype(np.uint8))
+    largest = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:LARGEST]
+    for label in np.sort(largest):
         own = (labels == label)[..., None]
-        rows, columns = (np.flatnonzero(own.any(axis=other)) for other in ((1, 2), (0, 2)))
-        part = tuple(_span(holed, side * 2) for holed in (rows, columns))
-        if max(one.stop - one.start for one in part) > side:
-            continue
-        drawn = functions[f"fine_{side}_{side}"](image=filled[part][None], mask=mask[part][None])["generated"][0]
-        filled[part] = np.where(own[part], drawn, filled[part])
+        part = part_of(own)
+        if max(one.stop - one.start for one in part) == side:
+            _draw(functions, filled, mask, own, part)
     return filled
