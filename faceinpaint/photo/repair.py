@@ -1,7 +1,7 @@
 """A person's own photograph: faces turned to CelebA's alignment, restored, and the hole alone put back.
 
 The order of work, for each face:
-    1. what is thinner than a pixel of the network's picture is filled classically, at the photo's own resolution
+    1. what is thin, a pixel and a half of the network's picture, is filled classically, at the photo's own resolution
     2. levels and tone of the known pixels are brought to what the network knows       (light)
     3. the face is cut out and restored; levels and tone are undone
     4. the mismatch at the rim is carried inwards                                      (rim.fitted)
@@ -33,6 +33,7 @@ MAX_HOLE = 0.5  # fraction of the network's picture; training draws no larger co
 SAMPLE = 40_000  # pixels of the photo show its tone
 MIN_KNOWN = 0.25  # of such a pixel
 MAX_TURN = 75  # degrees; a face turned by more is said
+THIN = 1.5  # of the network's pixels, where it sees the whole frame: what is narrower is filled classically
 FINER = 2  # the mismatch at the rim is read at this many times the network's pixels
 
 
@@ -84,30 +85,34 @@ def _distance(alignment, box):
     return np.maximum(np.abs(x - WHOLE_SIDE / 2), np.abs(y - WHOLE_SIDE / 2))
 
 
-def _part_of(hole, alignment, pixel):
-    """The part of the photo, two slices, in which the face's whole frame has some of the `hole` that is at least one of
-    its `pixel`s wide, and what of the hole there is so, bool; None where nothing is."""
+def _widest_thin(alignment, config) -> float:
+    """How wide a hole may be to count as thin, in the photo's pixels: `THIN`."""
+    return THIN * alignment.footprint(WHOLE_FRAME, config.size)
+
+
+def _part_of(hole, alignment, width):
+    """The part of the photo, two slices, in which the face's whole frame has some of the `hole` that is at least
+    `width` pixels wide, and what of the hole there is so, bool; None where nothing is."""
     corners = alignment.corners(WHOLE_FRAME)
     first, last = np.floor(corners.min(axis=0)) - 1, np.ceil(corners.max(axis=0)) + 2
     (left, top), (right, bottom) = (np.clip(corner, 0, hole.shape[::-1]).astype(int) for corner in (first, last))
     near = np.s_[top:bottom, left:right]
     if not hole[near].any():
         return None
-    thick = classical.thick_part(hole[near], pixel)
+    thick = classical.thick_part(hole[near], width)
     if not thick.any():
         return None
-    part = classical.around(thick, int(4 * pixel) + 4)
+    part = classical.around(thick, int(4 * width) + 4)
     thick = thick[part]
     corner = [side.start + one.start for side, one in zip(near, part, strict=True)]
     return tuple(slice(start, start + length) for start, length in zip(corner, thick.shape, strict=True)), thick
 
 
 def repairs_of(hole, alignments, config) -> Iterator[Repair]:
-    """What each face repairs of `hole`, bool [H, W] of the photo: what lies in its whole frame and is at least as
-    wide as a pixel of the network's picture; where two overlap, the nearer one."""
+    """What each face repairs of `hole`, bool [H, W] of the photo: what lies in its whole frame and is not thin; where
+    two overlap, the nearer one."""
     for number, alignment in enumerate(alignments):
-        pixel = alignment.footprint(WHOLE_FRAME, config.size)
-        part = _part_of(hole, alignment, pixel)
+        part = _part_of(hole, alignment, _widest_thin(alignment, config))
         if part is None:
             continue
         inside, thick = part
@@ -233,7 +238,7 @@ def restore_in_place(pixels, hole, restorer, faces, other_half=True, references=
     alignments = [Alignment.of(landmarks[:2] if len(landmarks) == 3 else landmarks) for landmarks in found]
     classical.fill(pixels, hole)
     size = restorer.config.size
-    widths = [alignment.footprint(WHOLE_FRAME, size) for alignment in alignments]
+    widths = [_widest_thin(alignment, restorer.config) for alignment in alignments]
     left_over = classical.thick_part(hole, min(widths, default=min(hole.shape) / WHOLE_SIDE))
     thick, areas, details = left_over.sum(), [], []
     for repair in repairs_of(hole, alignments, restorer.config):

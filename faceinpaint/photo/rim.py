@@ -6,7 +6,7 @@ Pictures are float32 [H, W, 3], holes bool [H, W].
 import cv2
 import numpy as np
 
-REACH = 1.3  # of the network's pixels: how far the surroundings' continuation reaches into a hole
+REACH = 2.0  # of the network's pixels: how far the surroundings' continuation reaches into a hole
 SWEEPS = 6  # of Jacobi's method at each scale of the membrane
 CROSS = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32) / 4
 
