@@ -113,9 +113,9 @@ def table(found: dict, names, metric: str, reference=REFERENCE, cases=WHOLE) -> 
     return _markdown(["family", *(f"{name} ({_seeds(found, name, reference)})" for name in columns)], lines)
 
 
-def tables(found: dict, names, metrics, cases=WHOLE) -> str:
+def tables(found: dict, names, metrics, cases=WHOLE, reference=REFERENCE) -> str:
     """Markdown: a `table` for each of `metrics`, under its name."""
-    made = {metric: table(found, names, metric, cases=cases) for metric in metrics}
+    made = {metric: table(found, names, metric, reference, cases) for metric in metrics}
     some = {metric: text for metric, text in made.items() if text != ABSENT}
     return "\n\n".join(f"**{metric}**\n\n{text}" for metric, text in some.items()) or ABSENT
 
