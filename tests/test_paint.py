@@ -740,35 +740,36 @@ def test_fingers_on_a_phone_paint_a_photo_of_more_than_12_megapixels(tmp_path, l
     photo = tmp_path / "large.bmp"
     cv2.imwrite(str(photo), picture(3100, 4200))
     options = ("--run", str(lite_run), "--eyes", "1600,1200,2200,1220")
-    with browser.painting(photo, *options) as (process, address):
-        with browser.browser(address, 390, 844, phone=True) as driver:
-            person = Person(driver, (4200, 3100))
-            for x in (1500, 1700, 1900):
-                person.touch("touchStart" if x == 1500 else "touchMove", person.place(x, 1300))
-            person.touch("touchEnd")
-            assert person.restored()
-            painted = person.says("painted").partition(" · ")[0]
-            x, y = person.place(1900, 1300)
-            person.touch("touchStart", (x - 20, y))
-            person.touch("touchMove", (x - 24, y))
-            person.touch("touchStart", (x - 24, y), (x + 20, y))
-            for step in range(1, 11):
-                person.touch("touchMove", (x - 24 - 4 * step, y), (x + 20 + 4 * step, y))
-            person.touch("touchEnd")
-            assert "zoom: 2." in person.says("zoom: 2")
-            assert painted in person.says(painted)  # the first finger drew no stroke
-            person.touch("touchStart", person.place(1900, 1600))
-            person.touch("touchEnd")
-            assert person.restored()
-            sizes = driver.execute_script(
-                "return [...document.querySelectorAll('canvas')].map((c) => [c.width, c.height])"
-            )
-            assert sizes == [[1400, 1034]] * 2
-            assert driver.execute_script("return document.querySelector('img').naturalWidth") == 2100
-            colour = "return document.querySelectorAll('canvas')[1].getContext('2d').getImageData(567, 433, 1, 1).data"
-            assert driver.execute_script(colour)[3] == 255
-            width = driver.execute_script("return document.documentElement.scrollWidth")
-            assert width <= 390
+    with (
+        browser.painting(photo, *options) as (process, address),
+        browser.browser(address, 390, 844, phone=True) as driver,
+    ):
+        person = Person(driver, (4200, 3100))
+        for x in (1500, 1700, 1900):
+            person.touch("touchStart" if x == 1500 else "touchMove", person.place(x, 1300))
+        person.touch("touchEnd")
+        assert person.restored()
+        painted = person.says("painted").partition(" · ")[0]
+        x, y = person.place(1900, 1300)
+        person.touch("touchStart", (x - 20, y))
+        person.touch("touchMove", (x - 24, y))
+        person.touch("touchStart", (x - 24, y), (x + 20, y))
+        for step in range(1, 11):
+            person.touch("touchMove", (x - 24 - 4 * step, y), (x + 20 + 4 * step, y))
+        person.touch("touchEnd")
+        assert "zoom: 2." in person.says("zoom: 2")
+        assert painted in person.says(painted)  # the first finger drew no stroke
+        person.touch("touchStart", person.place(1900, 1600))
+        person.touch("touchEnd")
+        assert person.restored()
+        sizes = driver.execute_script("return [...document.querySelectorAll('canvas')].map((c) => [c.width, c.height])")
+        assert sizes == [[1400, 1034]] * 2
+        assert driver.execute_script("return document.querySelector('img').naturalWidth") == 2100
+        colour = "return document.querySelectorAll('canvas')[1].getContext('2d').getImageData(567, 433, 1, 1).data"
+        assert driver.execute_script(colour)[3] == 255
+        width = driver.execute_script("return document.documentElement.scrollWidth")
+        assert width <= 390
+        driver.close()  # and not by ending the browser: that may take longer than the patience of `paint`
         browser.until(lambda: photo.with_name("large-restored.bmp").exists())
         assert process.poll() is None
         process.send_signal(signal.SIGINT)

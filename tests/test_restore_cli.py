@@ -304,6 +304,7 @@ def test_auto_alignment_without_its_package(folder, lite_run, capfd, monkeypatch
     monkeypatch.setitem(sys.modules, "mtcnn", None)
     monkeypatch.setattr("faceinpaint.photo.detect.find_spec", lambda name: None)
     refused(capfd, restore(lite_run, "photo.png", "mask.png", "out.png", "--align", "auto"), "pip install mtcnn==1.0.0")
+    refused(capfd, restore(lite_run, "absent.png", "mask.png", "out.png", "--align", "auto"), "absent.png")
 
 
 def in_file(path) -> Image.Image:

@@ -244,7 +244,11 @@ def restore(photo: Path, mask: Path, out: Path, run=None, eyes=None, align="auto
     if mask.is_dir():
         raise UserError(f"{mask}: a folder; give the mask of {photo}")
     out = out / photo.name if out.is_dir() else out
-    restore_file(photo, mask, out, load, face_finder(eyes, align), drawn, **options)
+
+    def find_faces(*seen):
+        return face_finder(eyes, align)(*seen)  # only now, so that what is wrong with the files is said first
+
+    restore_file(photo, mask, out, load, find_faces, drawn, **options)
     if kind_of(out) in LOSSY:
         _say(f"{out}: {LOSSY_NOTE}")
     print(f"{out}: restored")
