@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from faceinpaint.config import PRESETS, preset
-from faceinpaint.studies import claims, mirror, results, trials, verdicts
+from faceinpaint.config import PRESETS, UserError, preset
+from faceinpaint.studies import claims, mirror, rates, results, trials, verdicts
 
 SMOKE = dict(PRESETS["smoke"])
 EYE, HALF = ("family", "eye", 0), ("family", "left_half", 0)
@@ -40,7 +40,7 @@ def test_what_is_not_there_yet_is_said_in_a_line(capsys):
 
 def test_a_rehearsal_of_the_whole_command(small, face_archive, capsys):
     asked = ["--data", str(face_archive), "--epochs", "1", "--faces", "40"]
-    assert claims.main(asked) == 0
+    claims.main(asked)
     said = capsys.readouterr().out
     assert "0 of 3 trials are there, 3 to come" in said
     assert "paper-0: 1 epochs, 5 steps of " in said
@@ -59,9 +59,9 @@ def test_a_rehearsal_of_the_whole_command(small, face_archive, capsys):
     assert eye["n"] == 8
     assert {"hole_psnr", "lpips", "frechet", "high"} <= eye.keys()
 
-    assert claims.main(asked) == 0  # what is there is skipped
+    claims.main(asked)  # what is there is skipped
     assert "3 of 3 trials are there, 0 to come" in capsys.readouterr().out
-    assert claims.main([*asked, "paper", "--part", "test"]) == 0  # what is trained is not trained again
+    claims.main([*asked, "paper", "--part", "test"])  # what is trained is not trained again
     assert " epochs, " not in capsys.readouterr().out
     assert json.loads((folder / "paper-0-test.json").read_text())["part"] == "test"
 
@@ -85,9 +85,25 @@ def test_a_rehearsal_of_the_whole_command(small, face_archive, capsys):
         verdicts.plt.close(figure)
 
 
-def test_what_is_asked_for_wrongly_is_said(small, capsys):
-    assert claims.main(["papre"]) == 2
-    assert "papre: no trial; choose of paper, symmetric_crop, fitted_crop" in capsys.readouterr().err
+def test_what_is_asked_for_wrongly_is_said(small):
+    with pytest.raises(UserError, match=r"^papre: no trial; choose of paper, symmetric_crop, fitted_crop$"):
+        claims.main(["papre"])
+    with pytest.raises(UserError, match=r"^paper: has no candidates; choose of bce_only, "):
+        rates.main(["paper"])
+
+
+def test_candidate_rates_are_trained_and_kept_in_a_file(small, face_archive, monkeypatch, capsys):
+    monkeypatch.setitem(PRESETS, "bce_only", PRESETS["paper"] | {"reconstruction_weight": 0.0})
+    monkeypatch.setattr(rates, "CANDIDATES", {"bce_only": [(5e-4, 2e-4), (1e-4, 2e-4)]})
+    asked = ["--data", str(face_archive), "--epochs", "1", "--faces", "16"]
+    rates.main(asked)
+    said = capsys.readouterr().out
+    assert "bce_only, rates 0.0001 and 0.0002: number 2 of 2" in said
+    rows = json.loads(rates.RESULT.read_text())["rows"]
+    assert [row["generator_rate"] for row in rows] == [5e-4, 1e-4]
+    assert rates.table(rows) in said
+    written = [Path(rates.RUNS, f"bce_only_{rate}_0.0002_1_16", "config.json") for rate in (5e-4, 1e-4)]
+    assert [json.loads(path.read_text())["generator_rate"] for path in written] == [5e-4, 1e-4]
 
 
 def test_the_plan_names_presets_and_methods_that_there_are():

@@ -1,19 +1,20 @@
-"""`python -m faceinpaint.studies`: what `make readme` does; with the word claims, what `make variations` does."""
+"""`python -m faceinpaint.studies`: what `make readme` does; with the word claims, what `make variations` does; with the
+word rates, the short trainings that chose the rates of some presets."""
 
+import importlib
 import sys
 
 from faceinpaint.config import UserError
 from faceinpaint.system import stderr
 
-if sys.argv[1:2] == ["claims"]:
-    with stderr.quiet_start():
-        from faceinpaint.studies import claims
-    sys.exit(claims.main(sys.argv[2:]))
-
+name, *options = sys.argv[1:] if sys.argv[1:2] in (["claims"], ["rates"]) else ["readme", *sys.argv[1:]]
 try:
     with stderr.quiet_start():
-        from faceinpaint.studies import readme
-    readme.main()
+        study = importlib.import_module(f"faceinpaint.studies.{name}")
+    study.main(options)
 except UserError as error:
     print(f"faceinpaint: {error}", file=sys.stderr)
     sys.exit(2)
+except KeyboardInterrupt:
+    print("\nfaceinpaint: interrupted; the same command goes on from what is finished", file=sys.stderr)
+    sys.exit(130)

@@ -10,7 +10,6 @@ there is skipped. With --epochs or --faces it is a rehearsal, and all of it goes
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -210,8 +209,8 @@ def run(names: list[str], data: str, part: str, shorter: dict):
         keras.backend.clear_session()
 
 
-def main(argv: list[str]) -> int:
-    """Carries out what `argv` asks for: 0; 2 for what the user can mend; 130 for Ctrl-C."""
+def main(argv: list[str]):
+    """Carries out what `argv` asks for. Raises `UserError` for what the user can mend."""
     parser = argparse.ArgumentParser("python -m faceinpaint.studies claims", description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="trials (default: all)")
     parser.add_argument("--data", default="auto", metavar="auto|sample|tfds|PATH", help="as in `faceinpaint train`")
@@ -220,12 +219,4 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--faces", type=int, metavar="N", help="a rehearsal on the first N faces")
     args = parser.parse_args(argv)
     asked = {"epochs": args.epochs, "train_images": args.faces}
-    try:
-        run(args.names, args.data, args.part, {name: number for name, number in asked.items() if number is not None})
-    except UserError as error:
-        print(f"faceinpaint: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nfaceinpaint: interrupted; the same command goes on from what is finished", file=sys.stderr)
-        return 130
-    return 0
+    run(args.names, args.data, args.part, {name: number for name, number in asked.items() if number is not None})

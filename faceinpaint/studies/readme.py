@@ -20,6 +20,7 @@ and places, joined by dots; [KEY=VALUE&KEY=VALUE] takes the items of a list that
 (nose|mouth), and [] takes all. A PATH with spaces stands in quotes: "[name=training step&unit=images/s].median".
 """
 
+import argparse
 import json
 import re
 import shlex
@@ -220,8 +221,9 @@ PICTURES: dict[str, Callable] = {"losses.png": _losses, "training.jpg": _trainin
                                  "prints.jpg": _prints, "variations.jpg": _variations}  # fmt: skip
 
 
-def main() -> None:
+def main(argv: list[str]) -> None:
     """Fills the marks of all documents and makes the pictures, saying what has changed and what could not be made."""
+    argparse.ArgumentParser("python -m faceinpaint.studies", description=main.__doc__).parse_args(argv)
     for path in documents():
         if (text := renewed(path)) != path.read_text():
             files.write_text(path, text)
