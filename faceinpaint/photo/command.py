@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from faceinpaint import lite
 from faceinpaint.config import UserError
-from faceinpaint.photo import kinds
+from faceinpaint.photo import detect, kinds
 from faceinpaint.photo.alignment import centred_face
 from faceinpaint.photo.read import read, read_mask
 from faceinpaint.photo.reference import Reference
@@ -90,12 +90,7 @@ def face_finder(eyes: list[str] | None, align: str) -> Callable:
     search for faces needs the restorer."""
     if eyes:
         return partial(_marked, eyes)
-    if align == "none":
-        return _centred
-    from faceinpaint.photo import detect
-
-    detect.check_installed()
-    return detect.find_faces
+    return _centred if align == "none" else detect.find_faces
 
 
 def read_references(paths: list[Path], eyes: list[str] | None, align: str, load: Callable) -> list[Reference]:
@@ -110,17 +105,16 @@ def read_references(paths: list[Path], eyes: list[str] | None, align: str, load:
         return []
     if eyes and len(eyes) != len(paths):
         raise UserError(f"--reference-eyes: {len(eyes)} for {len(paths)} photos; give it once for each, in their order")
-    if not eyes and align == "auto" and not find_spec("mtcnn"):
-        raise UserError(f"{paths[0]}: finding its face needs the package mtcnn; or give --reference-eyes X1,Y1,X2,Y2")
-    marked = [partial(_marked, [text], option="--reference-eyes") for text in eyes or ()]
-    finders = marked or [face_finder(None, align)] * len(paths)
-    return [_reference(path, find, load()) for path, find in zip(paths, finders, strict=True)]
+    return [_reference(path, text, align, load) for path, text in zip(paths, eyes or [None] * len(paths), strict=True)]
 
 
-def _reference(path: Path, find_faces: Callable, restorer) -> Reference:
-    """The largest face in the picture `path`."""
+def _reference(path: Path, eyes: str | None, align: str, load: Callable) -> Reference:
+    """The largest face in the picture `path`, or the one of these `eyes`."""
     pixels = read(path).colour()
-    hole = np.zeros(pixels.shape[:2], bool)
+    if not eyes and align == "auto" and not find_spec("mtcnn"):
+        raise UserError(f"{path}: finding its face needs the package mtcnn; or give --reference-eyes X1,Y1,X2,Y2")
+    find_faces = partial(_marked, [eyes], option="--reference-eyes") if eyes else face_finder(None, align)
+    hole, restorer = np.zeros(pixels.shape[:2], bool), load()
     faces = find_faces(pixels, hole, restorer)
     if not faces:
         raise UserError(f"{path}: no face found in it; name its eyes with --reference-eyes X1,Y1,X2,Y2")
@@ -185,12 +179,11 @@ def _pictures(folder: Path) -> list[Path]:
     return [path for path in paths if path.suffix.lower() in FORMATS.keys() | kinds.SUFFIXES]
 
 
-def restore_folder(
-    photos: Path, masks: Path, out: Path, load: Callable, find_faces: Callable, drawn=AS_DRAWN, **options
-):
+def restore_folder(photos: Path, masks: Path, out: Path, load: Callable, align: str, drawn=AS_DRAWN, **options):
     """Restores each picture of the folder `photos` with the mask of the same name into the folder `out`.
 
-    A file that fails is said on stderr and the rest goes on. Raises `UserError` at the end when any did.
+    align: see `face_finder`; the others: see `restore_file`. A file that fails is said on stderr and the rest goes on.
+    Raises `UserError` at the end when any did.
     """
     names = _pictures(photos)
     if not names:
@@ -206,12 +199,14 @@ def restore_folder(
     with explained(out):
         out.mkdir(exist_ok=True)
     load()  # without it nothing can be done
+    if align == "auto":
+        detect.check_installed()
     if any(FORMATS.get(path.suffix.lower()) in LOSSY for path in names):
         _say(f"{out}: {LOSSY_NOTE}")
     failed = 0
     for path in tqdm(names, unit="photo", disable=None, dynamic_ncols=True):
         try:
-            _restore_one(path, masks, out / path.name, load, find_faces, drawn, **options)
+            _restore_one(path, masks, out / path.name, load, face_finder(None, align), drawn, **options)
         except (UserError, OSError) as error:
             failed += 1
             _say(f"{path}: {error.strerror}" if isinstance(error, OSError) else error)
@@ -240,15 +235,11 @@ def restore(photo: Path, mask: Path, out: Path, run=None, eyes=None, align="auto
             raise UserError(f"{mask}: not a folder, but {photo} is one; give the folder with the masks of its photos")
         if eyes:
             raise UserError("--eyes: names the eyes of one photo; for a folder use --align auto or none")
-        return restore_folder(photo, mask, out, load, face_finder(None, align), drawn, **options)
+        return restore_folder(photo, mask, out, load, align, drawn, **options)
     if mask.is_dir():
         raise UserError(f"{mask}: a folder; give the mask of {photo}")
     out = out / photo.name if out.is_dir() else out
-
-    def find_faces(*seen):
-        return face_finder(eyes, align)(*seen)  # only now, so that what is wrong with the files is said first
-
-    restore_file(photo, mask, out, load, find_faces, drawn, **options)
+    restore_file(photo, mask, out, load, face_finder(eyes, align), drawn, **options)
     if kind_of(out) in LOSSY:
         _say(f"{out}: {LOSSY_NOTE}")
     print(f"{out}: restored")

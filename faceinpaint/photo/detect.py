@@ -112,7 +112,9 @@ def find_faces(pixels, hole, restorer) -> list[np.ndarray]:
     restored as that found it.
 
     pixels: uint8 or uint16 [H, W, 3] RGB; hole: bool [H, W]; restorer: an `Inpainter` or a `LiteInpainter`.
+    Raises `UserError` without the package.
     """
+    check_installed()
     scale = min(1.0, MAX_SIDE / max(hole.shape))
     side = [max(1, round(length * scale)) for length in hole.shape[::-1]]
     small = eight_bits(cv2.resize(pixels, side, interpolation=cv2.INTER_AREA))
