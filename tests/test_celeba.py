@@ -551,6 +551,11 @@ def test_grey_transparent_and_turned_images():
     colours[..., 0], colours[..., 3] = 200, 255  # blue, opaque
     encoded = cv2.imencode(".png", colours)[1].tobytes()
     np.testing.assert_array_equal(decoding.decode(encoded), np.broadcast_to([0, 0, 200], [2, 3, 3]))
+    colours[0, :, 3] = 0, 51, 255  # transparent, a fifth opaque, opaque: on white
+    for depth in (colours, colours.astype(np.uint16) * 257):
+        seen = decoding.decode(cv2.imencode(".png", depth)[1].tobytes())
+        np.testing.assert_array_equal(seen[0], [[255, 255, 255], [204, 204, 244], [0, 0, 200]])
+        np.testing.assert_array_equal(seen[1], np.broadcast_to([0, 0, 200], [3, 3]))
     grey = cv2.imencode(".png", np.full([2, 2], 7, np.uint8))[1].tobytes()
     np.testing.assert_array_equal(decoding.decode(grey), np.full([2, 2, 3], 7))
     content = jpeg(draw_face(3))

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
+JPEG = b"\xff\xd8"  # how its files begin; they have no transparency
+
 
 def centre_square(image: np.ndarray, side: int) -> np.ndarray:
     """The centre square of `image` [H, W, 3], resampled to [side, side, 3]: by area where it shrinks, else cubic."""
@@ -21,13 +23,25 @@ def centre_square(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def decode(encoded: bytes | None) -> np.ndarray | None:
-    """An encoded image as RGB uint8 [H, W, 3], turned as its EXIF orientation says; None when it cannot be read."""
+    """An encoded image as RGB uint8 [H, W, 3], turned as its EXIF orientation says, or, if it has transparency, as it
+    is stored, on white; None when it cannot be read."""
     if not encoded:
         return None
+    stored = np.frombuffer(encoded, np.uint8)
     try:
-        return cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR_RGB)
+        picture = cv2.imdecode(stored, cv2.IMREAD_COLOR_RGB)
+        opaque = picture is None or encoded.startswith(JPEG)
+        return picture if opaque else _on_white(picture, cv2.imdecode(stored, cv2.IMREAD_UNCHANGED))
     except cv2.error:
         return None
+
+
+def _on_white(picture, whole):
+    """`picture` itself, unless `whole`, BGRA [H, W, 4], has transparency: the colours under it are not seen."""
+    if whole.shape[2:] != (4,) or whole.dtype.kind != "u":
+        return picture
+    colours, alpha = np.split(whole / np.iinfo(whole.dtype).max, [3], axis=2)
+    return np.rint(255 * (colours[..., ::-1] * alpha + 1 - alpha)).astype(np.uint8)
 
 
 def in_parallel(function, items: Iterable, ahead: int = 128) -> Iterator:
