@@ -75,7 +75,7 @@ class Config:
 # What each preset changes from `paper`. One thing each, so that a difference in the result has one cause.
 PRESETS: dict[str, dict] = {
     "paper": {},
-    "bce_only": {"reconstruction_weight": 0.0, "adversarial_weight": 1.0},
+    "bce_only": {"reconstruction_weight": 0.0, "adversarial_weight": 1.0, "discriminator_rate": 1e-3},  # rates.json
     **{f"{fill}_fill": {"fill": fill}
        for fill in ("noise", "mean", "constant", "uniform", "salt_and_pepper", "shuffle", "patch")},
     "rotated": {"rotation": 45.0},
