@@ -208,7 +208,8 @@ def _prints(path: Path) -> str | None:
 
 
 def _variations(path: Path) -> str | None:
-    strips = {file.stem.removesuffix("-0"): file for file in sorted((ROOT / claims.RESULTS).glob("*-0.png"))}
+    files_of = {trial.name: ROOT / claims.RESULTS / f"{trial}.png" for trial in claims.PLAN if not trial.seed}
+    strips = {name: file for name, file in files_of.items() if file.is_file()}
     if not strips or (faces := shown_faces()) is None:
         return "no pictures in notebooks/variations (make variations), or no sample"
     restored = {name: np.hsplit(np.asarray(Image.open(strip)), len(faces)) for name, strip in strips.items()}
