@@ -1,6 +1,7 @@
 """What `make variations` does: a rehearsal of the whole command, what it leaves, and what is read out of it."""
 
 import json
+import runpy
 from pathlib import Path
 
 import cv2
@@ -92,6 +93,15 @@ def test_what_is_asked_for_wrongly_is_said(small):
         rates.main(["paper"])
 
 
+@pytest.mark.parametrize("study", ["claims", "rates"])
+def test_a_mistake_is_one_line_and_ends_with_2(study, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["studies", study, "papre"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("faceinpaint.studies", run_name="__main__")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("faceinpaint: papre: ")
+
+
 def test_candidate_rates_are_trained_and_kept_in_a_file(small, face_archive, monkeypatch, capsys):
     monkeypatch.setitem(PRESETS, "bce_only", PRESETS["paper"] | {"reconstruction_weight": 0.0})
     monkeypatch.setattr(rates, "CANDIDATES", {"bce_only": [(5e-4, 2e-4), (1e-4, 2e-4)]})
@@ -99,7 +109,8 @@ def test_candidate_rates_are_trained_and_kept_in_a_file(small, face_archive, mon
     rates.main(asked)
     said = capsys.readouterr().out
     assert "bce_only, rates 0.0001 and 0.0002: number 2 of 2" in said
-    rows = json.loads(rates.RESULT.read_text())["rows"]
+    assert not rates.RESULT.exists()  # it is of another length
+    rows = json.loads(Path("runs/rates/rates.json").read_text())["rows"]
     assert [row["generator_rate"] for row in rows] == [5e-4, 1e-4]
     assert rates.table(rows) in said
     written = [Path(rates.RUNS, f"bce_only_{rate}_0.0002_1_16", "config.json") for rate in (5e-4, 1e-4)]

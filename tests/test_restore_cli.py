@@ -313,6 +313,7 @@ def test_auto_alignment_without_its_package(folder, lite_run, capfd, monkeypatch
     refused(capfd, restore(lite_run, "empty", "empty", "out", "--align", "auto"), "empty: holds no picture")
     Path("empty/photo.png").write_bytes(Path("photo.png").read_bytes())
     refused(capfd, restore(lite_run, "empty", "empty", "out", "--align", "auto"), "pip install mtcnn==1.0.0")
+    assert not Path("out").exists()
 
 
 def in_file(path) -> Image.Image:

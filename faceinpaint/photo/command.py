@@ -196,11 +196,11 @@ def restore_folder(photos: Path, masks: Path, out: Path, load: Callable, align: 
         )
     if not out.parent.is_dir() or (out.exists() and not out.is_dir()):
         raise UserError(f"{out}: not a folder, nor one that can be made; give another -o")
-    with explained(out):
-        out.mkdir(exist_ok=True)
-    load()  # without it nothing can be done
+    load()  # without these nothing can be done
     if align == "auto":
         detect.check_installed()
+    with explained(out):
+        out.mkdir(exist_ok=True)
     if any(FORMATS.get(path.suffix.lower()) in LOSSY for path in names):
         _say(f"{out}: {LOSSY_NOTE}")
     failed = 0

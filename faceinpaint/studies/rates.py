@@ -3,7 +3,8 @@
     python -m faceinpaint.studies rates [NAME ...] [--data PATH] [--epochs N] [--faces N]
 
 Each of `CANDIDATES` is trained on a few faces in its directory of runs/rates, and goes on where it stopped. What came
-out is written to notebooks/rates.json as each ends. The presets in `config` have the rates with the lowest LPIPS.
+out is written to notebooks/rates.json as each ends; of another length, to runs/rates. The presets in `config` have the
+rates with the lowest LPIPS.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from faceinpaint.studies.results import as_json, measured_on
 from faceinpaint.system import files
 
 RUNS, RESULT = Path("runs/rates"), Path("notebooks/rates.json")
+LENGTH = {"epochs": 4, "train_images": 4_000}
 
 # Preset → pairs of rates, the generator's and the discriminator's; first those of the preset `paper`.
 CANDIDATES = {
@@ -62,12 +64,12 @@ def main(argv: list[str]):
     shorter = {"epochs": args.epochs, "train_images": args.faces}
     faces = unseen_faces(args.data, preset("paper", **shorter), "validation")
     names = args.names or list(CANDIDATES)
-    kept = json.loads(RESULT.read_text())["rows"] if RESULT.is_file() else []
-    rows = [row for row in kept if row["preset"] not in names]
+    result = RESULT if shorter == LENGTH else RUNS / RESULT.name
+    kept = json.loads(result.read_text())["rows"] if result.is_file() else []
+    rows = {(row["preset"], row["generator_rate"], row["discriminator_rate"]): row for row in kept}
     todo = [(name, rates) for name in names for rates in CANDIDATES[name]]
     for number, (name, rates) in enumerate(todo, start=1):
         print(f"{name}, rates {rates[0]:g} and {rates[1]:g}: number {number} of {len(todo)}", flush=True)
-        rows.append(carry_out(name, rates, args.data, faces, shorter))
-        RESULT.parent.mkdir(parents=True, exist_ok=True)
-        files.write_text(RESULT, as_json({**measured_on(faces, "validation"), "rows": rows}))
-    print(table(rows))
+        rows[name, *rates] = carry_out(name, rates, args.data, faces, shorter)
+        files.write_text(result, as_json({**measured_on(faces, "validation"), "rows": list(rows.values())}))
+    print(table(list(rows.values())))
