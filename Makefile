@@ -46,8 +46,9 @@ train: $(VENV)  ## train on DATA into RUN, going on where an earlier run stopped
 		$(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SIZE),--size $(SIZE)) $(if $(STRATEGY),--strategy $(STRATEGY)) \
 		$(if $(START),--start $(call quoted,$(START)))
 
+# In two processes, for much of it is one core at work: a file of tests is one process's, so its fixtures are made once.
 test: $(VENV)  ## run the tests; they need no data
-	$(PY) -m pytest
+	$(PY) -m pytest --numprocesses 2 --dist loadfile
 
 # Four trainings, each begun with the generator of the one before it. All go on where an earlier try stopped.
 weights: $(VENV)  ## make what comes with the package, from nothing: four trainings on CelebA, hours

@@ -46,6 +46,7 @@ def test_everything_is_measured_and_written(tmp_path, monkeypatch):
     monkeypatch.setattr(bench_restoring, "REPEATS", 2)
     monkeypatch.setattr(bench_training, "SIZES", (64,))
     monkeypatch.setattr(bench_training, "COUNTS", (2, 4))
+    monkeypatch.setattr(bench_training, "COMPARED", ("coarse_to_fine_narrow",))
     monkeypatch.setattr(bench_reading, "FEW", 64)
     monkeypatch.setattr(bench_reading, "ALL", 640)
     monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path / "data"))

@@ -31,7 +31,7 @@ MODULES = {
 }
 # Programs, and what others import: none of our modules needs to.
 OPTIONAL = {"mtcnn"}  # extras in pyproject.toml: what needs them says so
-NOT_IMPORTED = {"jupyter", "ruff", "importlib_resources", "beautifulsoup4"}
+NOT_IMPORTED = {"jupyter", "pytest-xdist", "ruff", "importlib_resources", "beautifulsoup4"}
 
 
 def tracked() -> list[Path]:
