@@ -302,8 +302,7 @@ def test_a_full_disk_leaves_nothing(folder, lite_run, capfd, monkeypatch):
 
 def test_auto_alignment_without_its_package(folder, lite_run, capfd, monkeypatch):
     monkeypatch.setitem(sys.modules, "mtcnn", None)
-    for module in ("detect", "command"):
-        monkeypatch.setattr(f"faceinpaint.photo.{module}.find_spec", lambda name: None)
+    monkeypatch.setattr("faceinpaint.photo.detect.find_spec", lambda name: None)
     refused(capfd, restore(lite_run, "photo.png", "mask.png", "out.png", "--align", "auto"), "pip install mtcnn==1.0.0")
     refused(capfd, restore(lite_run, "absent.png", "mask.png", "out.png", "--align", "auto"), "absent.png")
     asked = ("photo.png", "mask.png", "out.png", "--eyes", "30,40,60,40", "--reference")

@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -111,8 +110,8 @@ def read_references(paths: list[Path], eyes: list[str] | None, align: str, load:
 def _reference(path: Path, eyes: str | None, align: str, load: Callable) -> Reference:
     """The largest face in the picture `path`, or the one of these `eyes`."""
     pixels = read(path).colour()
-    if not eyes and align == "auto" and not find_spec("mtcnn"):
-        raise UserError(f"{path}: finding its face needs the package mtcnn; or give --reference-eyes X1,Y1,X2,Y2")
+    if not eyes and align == "auto":
+        detect.check_installed(f"{path}: finding its face", "--reference-eyes X1,Y1,X2,Y2")
     find_faces = partial(_marked, [eyes], option="--reference-eyes") if eyes else face_finder(None, align)
     hole, restorer = np.zeros(pixels.shape[:2], bool), load()
     faces = find_faces(pixels, hole, restorer)

@@ -25,12 +25,13 @@ NAMES = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 MIRRORED = [1, 0, 2, 4, 3]  # left and right of `NAMES` exchanged
 
 
-def check_installed():
+def check_installed(
+    asked="--align auto: finding faces",
+    instead="eyes, --eyes X1,Y1,X2,Y2; or --align none for a picture cut as CelebA's are",
+):
+    """Raises `UserError`, saying what was `asked` and what to give `instead`, where mtcnn is not installed."""
     if not find_spec("mtcnn"):
-        raise UserError(
-            "--align auto: finding faces needs the package mtcnn: python -m pip install mtcnn==1.0.0; or give eyes, "
-            "--eyes X1,Y1,X2,Y2; or --align none for a picture cut as CelebA's are"
-        )
+        raise UserError(f"{asked} needs the package mtcnn: python -m pip install mtcnn==1.0.0; or give {instead}")
 
 
 @cache
