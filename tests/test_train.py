@@ -66,6 +66,7 @@ def test_a_run_directory_is_the_record(run):
     environment = json.loads((folder / "environment.json").read_text())
     assert environment["tensorflow"].startswith("2.")
     assert environment["commit"]
+    assert environment["data"] == "img_align_celeba.zip: 48 training, 8 validation and 8 test images"
     lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     assert lines == history
     assert [line["epoch"] for line in lines] == [1, 2, 3]

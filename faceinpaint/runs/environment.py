@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from faceinpaint.celeba import Faces
+from faceinpaint.system.files import without_folders
 from faceinpaint.system.machine import commit, cores, processor
 
 
@@ -24,7 +25,7 @@ def of(faces: Faces) -> dict:
     threading, details = tf.config.threading, tf.config.experimental.get_device_details
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     return {
-        "data": faces.description,
+        "data": without_folders(faces.description),
         "faces": identity(faces),
         "commit": commit(),
         "python": platform.python_version(),

@@ -1,7 +1,6 @@
 """Results on disk: what `evaluate` measures of trained runs, with all that says how it was measured."""
 
 import json
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -81,16 +80,11 @@ def write(runs: list[str] | None, data: str, part: str, first: int | None, out: 
 
 
 def command(study: str, runs: list[str] | None, data: str, part: str, first: int | None, out: Path) -> str:
-    """What to type for the same study again, but for the folders of this machine: see `_short`."""
+    """What to type for the same study again, but for the folders of this machine."""
     asked = {"--study": study if study != "results" else None, "--run": " ".join(runs or []), "--part": part}
     asked |= {"--faces": first, "--data": data, "--out": out}
     words = ["python -m faceinpaint evaluate", *(f"{key} {value}" for key, value in asked.items() if value)]
-    return _short(" ".join(words))
-
-
-def _short(text: str) -> str:
-    """`text` with every absolute path in it by its last name: where files lie on this machine concerns nobody."""
-    return re.sub(r"(?<!\S)/\S*/(?=[^\s/])", "", text)
+    return files.without_folders(" ".join(words))
 
 
 def differences(rows: list[dict], first: str, keys=None, metrics=KEPT) -> list[dict]:
@@ -131,7 +125,7 @@ def measured_on(faces: Faces, part: str) -> dict:
     """What a file of results says of itself: part, faces, date and commit."""
     return {
         "part": part,
-        "faces": _short(faces.description),
+        "faces": files.without_folders(faces.description),
         "date": f"{datetime.now(UTC):%F}",
         "commit": environment.commit(),
     }

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and one training at a time in a run directory. No TensorFlow."""
 
 import os
+import re
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,6 +46,11 @@ def remove_partial(folder: Path):
     """Removes what killed processes left of `replacing` anywhere in `folder`."""
     for left in folder.rglob(".*.partial*"):
         left.unlink(missing_ok=True)
+
+
+def without_folders(text: str) -> str:
+    """`text` with every absolute path in it by its last name: where files lie on this machine concerns nobody."""
+    return re.sub(r"(?<!\S)/\S*/(?=[^\s/])", "", text)
 
 
 def write_bytes(path: Path, content: bytes):
