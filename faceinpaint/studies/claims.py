@@ -179,7 +179,7 @@ def carry_out(trial: Trial, data: str, part: str, shorter: dict):
     out = file_of(results, trial, part)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_values(out.with_suffix(".npz"), [trials.key(row) for row in rows], rows, trials.METRICS)
-    if (shown := shown_faces()) is not None:
+    if part == "validation" and (shown := shown_faces()) is not None:
         files.write_image(out.with_suffix(".png"), np.hstack(restore(*shown_damage(shown, preset("paper")))))
     files.write_text(out, as_json(told | about | {"rows": without_values(rows)}))
 
