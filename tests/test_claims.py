@@ -78,12 +78,21 @@ def test_a_rehearsal_of_the_whole_command(small, face_archive, capsys):
     table = verdicts.table(found, ["fitted_crop", "rotated"], "lpips", cases=[EYE, HALF])
     assert table.splitlines()[0] == "| family | fitted_crop (1 seed) |"
     assert "| paper - fitted_crop |" in verdicts.won(found, "fitted_crop", [EYE, HALF])
-    assert "| paper | " in verdicts.costs(found, ["paper", "rotated"])
     assert "fitted_crop" in verdicts.levels(found, ["paper", "fitted_crop"], "hole_psnr", [EYE])
     assert "| fitted_crop | 1 seed | " in verdicts.summary(found, ["fitted_crop"], cases=[EYE, HALF])
     for figure in (verdicts.curves(found, ["paper"]), verdicts.turned(found)):
         assert any(axes.lines for axes in figure.axes)
         verdicts.plt.close(figure)
+
+
+def test_what_each_costs_is_read_from_the_rows_of_the_bench():
+    told = {"parameters": 2.0, "epoch of 19,000 images": 100.0, "peak memory of training": 1.0}
+    rows = [{"name": f"{name}: {what}", "median": times * value}
+            for name, times in (("paper", 1), ("coarse_to_fine", 3)) for what, value in told.items()]  # fmt: skip
+    rows.append({"name": "training step", "median": 7.0})
+    head, _, *lines = verdicts.costs(rows, ["paper", "coarse_to_fine", "sc_fegan"]).splitlines()
+    assert head == "|  | million parameters | s, epoch of 19,000 images | times paper | GiB of memory |"
+    assert lines == ["| paper | 2.00 | 100 | 1.00 | 1.00 |", "| coarse_to_fine | 6.00 | 300 | 3.00 | 3.00 |"]
 
 
 def test_what_is_asked_for_wrongly_is_said(small):

@@ -15,7 +15,7 @@ from faceinpaint.variations import build
 
 SIZES = (64, 96, 128, 256)
 COUNTS = (10, 20, 40)  # batches in an epoch
-COMPARED = ("paper", "coarse_to_fine", "coarse_to_fine_narrow")  # presets
+COMPARED = ("paper", "coarse_to_fine", "coarse_to_fine_narrow", "sc_fegan")  # presets
 
 
 def layer_flops(layer) -> int:

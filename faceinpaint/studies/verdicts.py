@@ -175,17 +175,18 @@ def won(found: dict, other: str, cases, name=REFERENCE) -> str:
     return _markdown([f"{name} - {other}", "PSNR in the hole", "faces won", "LPIPS", "faces won"], lines)
 
 
-def costs(found: dict, names, reference=REFERENCE) -> str:
-    """Markdown: parameters of the generator, seconds of an epoch on the machine of the trials and as a multiple of the
-    reference's, number of epochs."""
-    base = found[reference][0].about["epoch_seconds"] if reference in found else np.nan
+def costs(measured: list[dict], names, reference=REFERENCE) -> str:
+    """Markdown: parameters of the generator, seconds of an epoch, the same as a multiple of the reference's, and the
+    most memory that training takes. measured: the rows of `bench`, all of one run on one machine."""
+    value = {row["name"].partition(": ")[::2]: row["median"] for row in measured}
+    epoch = next(what for name, what in value if name == reference and what.startswith("epoch"))
     lines = []
-    for name in (name for name in names if name in found):
-        about = next(iter(found[name].values())).about
-        seconds = about["epoch_seconds"]
-        lines.append([name, f"{about['parameters'] / 1e6:.2f}", f"{seconds:.0f}", f"{seconds / base:.2f}",
-                      str(len(about["history"]))])  # fmt: skip
-    return _markdown(["", "million parameters", "s an epoch", f"times {reference}", "epochs"], lines)
+    for name in (name for name in names if (name, epoch) in value):
+        seconds, parameters = value[name, epoch], value[name, "parameters"]
+        memory = value[name, "peak memory of training"]
+        relative = seconds / value[reference, epoch]
+        lines.append([name, f"{parameters:.2f}", f"{seconds:.0f}", f"{relative:.2f}", f"{memory:.2f}"])
+    return _markdown(["", "million parameters", f"s, {epoch}", f"times {reference}", "GiB of memory"], lines)
 
 
 def _course(ours: list[dict], theirs: list[dict], name: str) -> list[float]:
