@@ -224,7 +224,9 @@ def turned(found: dict, names=("paper", "rotated"), metric="hole_psnr"):
     if found.keys().isdisjoint(names):
         return print(ABSENT)
     families = trials.TURNED
-    figure, panels = plt.subplots(1, len(families), figsize=(11, 2.8), layout="constrained", sharey=True)
+    figure, panels = plt.subplots(
+        1, len(families), figsize=(11, 2.8), layout="constrained", sharey=metric == "hole_psnr"
+    )
     for axes, family in zip(panels, families, strict=True):
         for name in (name for name in names if name in found):
             rows = [row for trial in found[name].values() for row in trial.about["rows"]
@@ -234,6 +236,6 @@ def turned(found: dict, names=("paper", "rotated"), metric="hole_psnr"):
             axes.plot(turns, means, marker=".", label=name)
         axes.set(title=family, xlabel="degrees")
         axes.grid(alpha=0.3)
-    panels[0].set_ylabel("PSNR in the hole (dB)" if metric == "hole_psnr" else metric)
+    panels[0].set_ylabel({"hole_psnr": "PSNR in the hole (dB)", "lpips": "LPIPS"}[metric])
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8)
     return figure
