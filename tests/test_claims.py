@@ -53,6 +53,7 @@ def test_a_rehearsal_of_the_whole_command(small, face_archive, capsys):
     assert cv2.imread(str(folder / "paper-0.png")).shape == (32, 8 * 32, 3)
     assert not Path("notebooks").exists()
     written = json.loads((folder / "paper-0.json").read_text())
+    assert json.loads((folder / "fitted_crop-0.json").read_text())["picture_seconds"] > 0
     assert (written["name"], written["seed"], written["part"]) == ("paper", 0, "validation")
     assert {"val_hole_psnr", "val_lpips"} <= written["history"][0].keys()
     assert {row["turn"] for row in written["rows"] if row["study"] == "turn"} == {-30, 0, 30}

@@ -137,14 +137,15 @@ def announce(trial: Trial, config: Config, faces: Faces, run: Path):
         print(f"{trial}: {left}: about {steps * seconds / 60:.0f} min, then some to measure", flush=True)
 
 
-def announce_method(trial: Trial, restore: Restore, pictures, turned: bool):
-    """Prints how long a method will take, before it is measured."""
+def announce_method(trial: Trial, restore: Restore, pictures, turned: bool) -> float:
+    """Prints how long a method will take, before it is measured: the seconds of one picture."""
     image, hole = damaged_examples(pictures[:1], preset("paper"), "eye")
     begun = time.perf_counter()
     restore(image, hole)
+    seconds = time.perf_counter() - begun
     count = len(pictures) * len(trials.cases(turned))
-    minutes = count * (time.perf_counter() - begun) / 60
-    print(f"{trial}: {count:,} pictures: about {minutes:.0f} min, then some to measure", flush=True)
+    print(f"{trial}: {count:,} pictures: about {count * seconds / 60:.0f} min, then some to measure", flush=True)
+    return seconds
 
 
 def trained(trial: Trial, config: Config, data: str, faces: Faces, run: Path, part: str) -> tuple[Restore, dict]:
@@ -170,8 +171,8 @@ def carry_out(trial: Trial, data: str, part: str, shorter: dict):
     pictures = getattr(faces, part)[: REHEARSED if shorter else None]
     if trial.name in METHODS:
         make, first = METHODS[trial.name]
-        restore, pictures, about = make(config), pictures[:first], {}
-        announce_method(trial, restore, pictures, turned)
+        restore, pictures = make(config), pictures[:first]
+        about = {"picture_seconds": announce_method(trial, restore, pictures, turned)}
     else:
         restore, about = trained(trial, config, data, faces, runs / str(trial), part)
     rows = trials.measure(restore, pictures, preset("paper"), turned)
