@@ -88,13 +88,13 @@ PRESETS: dict[str, dict] = {
     "unmosaic": {"fill": "mosaic"},
     "unmosaic_blind": {"fill": "mosaic", "system": "blind"},  # not told where the mosaic is
     **{name: {"system": name} for name in ("coarse_to_fine", "damaged_only", "nested")},
-    # As their papers weigh their own terms; and as narrow as takes the U-Net's seconds for a step.
+    # As their papers weigh their own terms; and as narrow as takes the U-Net's seconds for a step, rates by rates.json.
     "context_encoder": {"system": "context_encoder", "fill": "mean", "reconstruction_weight": 0.999,
                         "adversarial_weight": 0.001},
     "wasserstein": {"system": "wasserstein", "reconstruction_weight": 100.0, "adversarial_weight": 1.0},
-    "coarse_to_fine_narrow": {"system": "coarse_to_fine", "generator_widths": (12, 16, 32)},
-    "sc_fegan": {"system": "sc_fegan", "generator_widths": (12, 16, 32), "reconstruction_weight": 1.0,
-                 "adversarial_weight": 0.001},
+    "coarse_to_fine_narrow": {"system": "coarse_to_fine", "generator_widths": (12, 16, 32), "generator_rate": 4e-3},
+    "sc_fegan": {"system": "sc_fegan", "generator_widths": (12, 16, 32), "generator_rate": 2e-3,
+                 "reconstruction_weight": 1.0, "adversarial_weight": 0.001},
     "smoke": {
         "train_images": 48,
         "validation_images": 8,

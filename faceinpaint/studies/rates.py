@@ -41,12 +41,12 @@ def carry_out(name: str, rates: tuple[float, float], data: str, faces: Faces, sh
 
 
 def table(rows: list[dict]) -> str:
-    """Markdown: PSNR in the hole and LPIPS of each candidate."""
+    """Markdown: PSNR in the hole and LPIPS of each candidate, preset by preset."""
     head = "| preset | generator's rate | discriminator's | PSNR in the hole | LPIPS |\n|---|---:|---:|---:|---:|"
     lines = [
         f"| {row['preset']} | {row['generator_rate']:g} | {row['discriminator_rate']:g} "
         f"| {row['hole_psnr']:.2f} | {row.get('lpips', float('nan')):.4f} |"
-        for row in rows
+        for row in sorted(rows, key=lambda row: row["preset"])
     ]
     return "\n".join([head, *lines])
 
