@@ -94,6 +94,7 @@ def test_what_each_costs_is_read_from_the_rows_of_the_bench():
     head, _, *lines = verdicts.costs(rows, ["paper", "coarse_to_fine", "sc_fegan"]).splitlines()
     assert head == "|  | million parameters | s, epoch of 19,000 images | times paper | GiB of memory |"
     assert lines == ["| paper | 2.00 | 100 | 1.00 | 1.00 |", "| coarse_to_fine | 6.00 | 300 | 3.00 | 3.00 |"]
+    assert verdicts.costs([], ["paper"]) == verdicts.ABSENT
 
 
 def test_what_is_asked_for_wrongly_is_said(small):

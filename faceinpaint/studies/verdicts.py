@@ -18,6 +18,7 @@ from faceinpaint.studies import trials
 REFERENCE = "paper"
 ABSENT = "None of these trials is there yet."
 BETTER = {"hole_psnr": 1, "lpips": -1, "frechet": -1, "high": 1}  # the side on which a difference is one for the better
+LABELS = {"hole_psnr": "PSNR in the hole (dB)", "lpips": "LPIPS"}  # of the figures' axes
 DIGITS = {"hole_psnr": 2, "lpips": 4, "frechet": 1, "high": 2}
 WHOLE = [("family", family, 0) for family in (*FAMILIES, *trials.HALVES)]
 
@@ -179,7 +180,7 @@ def costs(measured: list[dict], names, reference=REFERENCE) -> str:
     """Markdown: parameters of the generator, seconds of an epoch, the same as a multiple of the reference's, and the
     most memory that training takes. measured: the rows of `bench`, all of one run on one machine."""
     value = {row["name"].partition(": ")[::2]: row["median"] for row in measured}
-    epoch = next(what for name, what in value if name == reference and what.startswith("epoch"))
+    epoch = next((what for name, what in value if name == reference and what.startswith("epoch")), None)
     lines = []
     for name in (name for name in names if (name, epoch) in value):
         seconds, parameters = value[name, epoch], value[name, "parameters"]
@@ -203,12 +204,11 @@ def curves(found: dict, names, reference=REFERENCE):
     """
     if not [name for name in names if found.get(name, {}).keys() & found.get(reference, {}).keys()]:
         return print(ABSENT)
-    shown = {"val_hole_psnr": "PSNR in the hole (dB)", "val_lpips": "LPIPS"}
-    figure, panels = plt.subplots(1, len(shown), figsize=(10, 3.6), layout="constrained")
-    for axes, (metric, label) in zip(panels, shown.items(), strict=True):
+    figure, panels = plt.subplots(1, len(LABELS), figsize=(10, 3.6), layout="constrained")
+    for axes, (metric, label) in zip(panels, LABELS.items(), strict=True):
         for number, name in enumerate(name for name in names if name in found):
             for seed in sorted(found[name].keys() & found.get(reference, {}).keys()):
-                values = _course(*(found[one][seed].about["history"] for one in (name, reference)), metric)
+                values = _course(*(found[one][seed].about["history"] for one in (name, reference)), f"val_{metric}")
                 style = {"color": f"C{number}", "linestyle": ("-", "--", ":")[seed % 3], "marker": "."}
                 axes.plot(range(1, len(values) + 1), values, **style, label=None if seed else name)
         axes.axhline(0, color="grey", linewidth=0.8)
@@ -224,9 +224,8 @@ def turned(found: dict, names=("paper", "rotated"), metric="hole_psnr"):
     if found.keys().isdisjoint(names):
         return print(ABSENT)
     families = trials.TURNED
-    figure, panels = plt.subplots(
-        1, len(families), figsize=(11, 2.8), layout="constrained", sharey=metric == "hole_psnr"
-    )
+    alike = metric == "hole_psnr"  # LPIPS is of the whole picture, and the lower the smaller the hole
+    figure, panels = plt.subplots(1, len(families), figsize=(11, 2.8), layout="constrained", sharey=alike)
     for axes, family in zip(panels, families, strict=True):
         for name in (name for name in names if name in found):
             rows = [row for trial in found[name].values() for row in trial.about["rows"]
@@ -236,6 +235,6 @@ def turned(found: dict, names=("paper", "rotated"), metric="hole_psnr"):
             axes.plot(turns, means, marker=".", label=name)
         axes.set(title=family, xlabel="degrees")
         axes.grid(alpha=0.3)
-    panels[0].set_ylabel({"hole_psnr": "PSNR in the hole (dB)", "lpips": "LPIPS"}[metric])
+    panels[0].set_ylabel(LABELS[metric])
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8)
     return figure
