@@ -113,6 +113,15 @@ def test_a_mistake_is_one_line_and_ends_with_2(study, monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("faceinpaint: papre: ")
 
 
+@pytest.mark.parametrize("broken", ['{"rows": [', "[]", '{"rows": [{}]}'])
+def test_rates_that_cannot_be_read_are_named_and_left(broken, small):
+    rates.RESULT.parent.mkdir(parents=True)
+    rates.RESULT.write_text(broken)
+    with pytest.raises(UserError, match=r"^notebooks/rates.json: cannot be read .*; delete it or restore it$"):
+        rates.main(["sc_fegan"])
+    assert rates.RESULT.read_text() == broken
+
+
 def test_candidate_rates_are_trained_and_kept_in_a_file(small, face_archive, monkeypatch, capsys):
     monkeypatch.setitem(PRESETS, "bce_only", PRESETS["paper"] | {"reconstruction_weight": 0.0})
     monkeypatch.setattr(rates, "CANDIDATES", {"bce_only": [(5e-4, 2e-4), (1e-4, 2e-4)]})

@@ -40,6 +40,15 @@ def carry_out(name: str, rates: tuple[float, float], data: str, faces: Faces, sh
     return {"preset": name, "generator_rate": rates[0], "discriminator_rate": rates[1], **shorter, **measured}
 
 
+def kept_in(path: Path) -> dict[tuple, dict]:
+    """The rows that were written to `path`, by preset and rates. Raises `UserError` when it cannot be read."""
+    try:
+        rows = json.loads(path.read_text())["rows"] if path.is_file() else []
+        return {(row["preset"], row["generator_rate"], row["discriminator_rate"]): row for row in rows}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); delete it or restore it") from error
+
+
 def table(rows: list[dict]) -> str:
     """Markdown: PSNR in the hole and LPIPS of each candidate, preset by preset."""
     head = "| preset | generator's rate | discriminator's | PSNR in the hole | LPIPS |\n|---|---:|---:|---:|---:|"
@@ -62,11 +71,10 @@ def main(argv: list[str]):
     if unknown := set(args.names) - set(CANDIDATES):
         raise UserError(f"{min(unknown)}: has no candidates; choose of {', '.join(CANDIDATES)}")
     shorter = {"epochs": args.epochs, "train_images": args.faces}
+    result = RESULT if shorter == LENGTH else RUNS / RESULT.name
+    rows = kept_in(result)
     faces = unseen_faces(args.data, preset("paper", **shorter), "validation")
     names = args.names or list(CANDIDATES)
-    result = RESULT if shorter == LENGTH else RUNS / RESULT.name
-    kept = json.loads(result.read_text())["rows"] if result.is_file() else []
-    rows = {(row["preset"], row["generator_rate"], row["discriminator_rate"]): row for row in kept}
     todo = [(name, rates) for name in names for rates in CANDIDATES[name]]
     for number, (name, rates) in enumerate(todo, start=1):
         print(f"{name}, rates {rates[0]:g} and {rates[1]:g}: number {number} of {len(todo)}", flush=True)
