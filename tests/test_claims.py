@@ -223,6 +223,20 @@ def test_values_are_kept_small_and_read_back(tmp_path):
     assert set(back["family", "half", 0]) == {"hole_psnr"}
 
 
+ABOUT = '{"part": "validation", "name": "paper", "seed": 0}'
+
+
+@pytest.mark.parametrize(
+    ("about", "kept"), [('{"part": ', b""), ("[]", b""), (ABOUT, b""), (ABOUT, None), (ABOUT, b"PK")]
+)
+def test_a_trial_that_cannot_be_read_is_named(about, kept, tmp_path):
+    (tmp_path / "paper-0.json").write_text(about)
+    if kept is not None:
+        (tmp_path / "paper-0.npz").write_bytes(kept)
+    with pytest.raises(UserError, match=r"paper-0.json, or the .npz beside it: cannot be read .*; delete or restore"):
+        verdicts.read(tmp_path)
+
+
 def test_holes_over_facial_parts_turn_with_the_head():
     faces = np.zeros((2, 178, 178, 3), np.uint8)
     faces[:, 82:98, 60:78] = 255  # where the left eye is

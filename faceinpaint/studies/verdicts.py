@@ -7,9 +7,11 @@ that another training of the same system differs is what the seeds are for.
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
+from faceinpaint.config import UserError
 from faceinpaint.evaluation import mean_and_interval
 from faceinpaint.figures import plt
 from faceinpaint.masks import FAMILIES
@@ -32,13 +34,16 @@ class Measured:
 
 
 def read(folder: Path, part="validation") -> dict[str, dict[int, Measured]]:
-    """The trials in `folder` that are there: name → seed → what was measured."""
+    """The trials in `folder` that are there: name → seed → what was measured. Raises `UserError` for a broken file."""
     found: dict[str, dict[int, Measured]] = {}
     for path in sorted(Path(folder).glob("*.json")):
-        about = json.loads(path.read_text())
-        if about["part"] == part:
-            kept = trials.read_values(path.with_suffix(".npz"))
-            found.setdefault(about["name"], {})[about["seed"]] = Measured(about, kept)
+        try:
+            about = json.loads(path.read_text())
+            if about["part"] == part:
+                kept = trials.read_values(path.with_suffix(".npz"))
+                found.setdefault(about["name"], {})[about["seed"]] = Measured(about, kept)
+        except (OSError, EOFError, ValueError, TypeError, KeyError, BadZipFile) as error:
+            raise UserError(f"{path}, or the .npz beside it: cannot be read ({error}); delete or restore it") from error
     return found
 
 
