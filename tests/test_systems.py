@@ -45,6 +45,14 @@ def test_each_learns_what_its_paper_asks_for(name):
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
+def test_each_listens_to_its_discriminator(name):
+    inpainter = build(settings(name, adversarial_weight=1e6))
+    inpainter.compile(100)
+    told = inpainter.train_step(inpainter.training_example(tf.constant(faces()), inpainter.config, tf.constant([0, 0])))
+    assert abs(told["generator_loss"] - inpainter.config.reconstruction_weight * told["reconstruction_loss"]) > 1e3
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
 def test_each_restores_and_is_told_nothing_of_the_hole(name):
     inpainter = build(settings(name))
     images = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), np.uint8)
@@ -158,6 +166,15 @@ def test_a_patch_discriminator_is_normalised():
         logits = discriminator(picture, training=True)
     assert logits.shape == (1, 16 * 16)
     assert np.abs(logits).max() < 100
+
+
+def test_normalisation_rounds_no_weight():
+    """Where the convolutions are computed in bfloat16, their weights keep the digits that a small step changes."""
+    discriminator = sc_fegan.build_patch_discriminator(config.preset("smoke"), "mixed_bfloat16")
+    discriminator(tf.random.stateless_uniform([1, 64, 64, 4], [0, 0]), training=True)
+    for kernel in (layer.layer.kernel.value for layer in discriminator.layers if hasattr(layer, "layer")):
+        rounded = tf.cast(tf.cast(kernel, tf.bfloat16), tf.float32)
+        assert (rounded != kernel).numpy().mean() > 0.9
 
 
 def test_a_damaged_face_never_shows_what_is_under_its_hole():

@@ -24,10 +24,11 @@ LENGTH = {"epochs": 4, "train_images": 4_000}
 
 # Preset → pairs of rates, the generator's and the discriminator's; first those of the preset `paper`.
 CANDIDATES = {
-    "bce_only": [(5e-4, 2e-4), (2e-4, 2e-4), (1e-4, 2e-4), (2e-4, 5e-4), (1e-4, 5e-4), (5e-4, 1e-3), (2e-4, 1e-3)],
+    "bce_only": [(5e-4, 2e-4), (2e-4, 2e-4), (1e-4, 2e-4), (2e-4, 5e-4), (1e-4, 5e-4), (5e-4, 1e-3), (2e-4, 1e-3),
+                 (1e-3, 1e-3), (5e-4, 2e-3), (1e-3, 2e-3)],
     "coarse_to_fine_narrow": [(5e-4, 2e-4), (2e-4, 2e-4), (1e-3, 2e-4), (2e-3, 2e-4), (4e-3, 2e-4), (8e-3, 2e-4)],
     "sc_fegan": [(5e-4, 2e-4), (2e-4, 2e-4), (1e-3, 2e-4), (2e-3, 2e-4), (4e-3, 2e-4)],
-}
+}  # fmt: skip
 
 
 def carry_out(name: str, rates: tuple[float, float], data: str, faces: Faces, shorter: dict) -> dict:

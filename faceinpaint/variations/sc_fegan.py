@@ -21,7 +21,7 @@ def build_patch_discriminator(config: Config, dtype="float32") -> keras.Model:
     x = inputs = keras.Input((config.size, config.size, 4), name="image_or_restored_and_mask")
     for scale, width in enumerate(config.discriminator_widths):
         conv = layers.Conv2D(width, 5, 2, padding="same", dtype=dtype, name=f"down{scale}")
-        x = layers.SpectralNormalization(conv, dtype=dtype, name=f"normalised{scale}")(x)
+        x = layers.SpectralNormalization(conv, dtype="float32", name=f"normalised{scale}")(x)  # writes to the kernel
         x = layers.LeakyReLU(0.2, dtype=dtype, name=f"leak{scale}")(x)
     logit = layers.Conv2D(1, 1, dtype="float32", name="logit")
     logits = layers.SpectralNormalization(logit, dtype="float32", name="normalised_logit")(x)
