@@ -135,6 +135,10 @@ def test_candidate_rates_are_trained_and_kept_in_a_file(small, face_archive, mon
     assert rates.table(rows) in said
     written = [Path(rates.RUNS, f"bce_only_{rate}_0.0002_1_16", "config.json") for rate in (5e-4, 1e-4)]
     assert [json.loads(path.read_text())["generator_rate"] for path in written] == [5e-4, 1e-4]
+    rates.main(asked)
+    again = capsys.readouterr().out
+    assert "number" not in again
+    assert rates.table(rows) in again
 
 
 def test_the_plan_names_presets_and_methods_that_there_are():

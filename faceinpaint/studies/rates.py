@@ -3,8 +3,8 @@
     python -m faceinpaint.studies rates [NAME ...] [--data PATH] [--epochs N] [--faces N]
 
 Each of `CANDIDATES` is trained on a few faces in its directory of runs/rates, and goes on where it stopped. What came
-out is written to notebooks/rates.json as each ends; of another length, to runs/rates. The presets in `config` have the
-rates with the lowest LPIPS.
+out is written to notebooks/rates.json as each ends; of another length, to runs/rates. What is there is skipped. The
+presets in `config` have the rates with the lowest LPIPS.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def main(argv: list[str]):
     rows = kept_in(result)
     faces = unseen_faces(args.data, preset("paper", **shorter), "validation")
     names = args.names or list(CANDIDATES)
-    todo = [(name, rates) for name in names for rates in CANDIDATES[name]]
+    todo = [(name, rates) for name in names for rates in CANDIDATES[name] if (name, *rates) not in rows]
     for number, (name, rates) in enumerate(todo, start=1):
         print(f"{name}, rates {rates[0]:g} and {rates[1]:g}: number {number} of {len(todo)}", flush=True)
         rows[name, *rates] = carry_out(name, rates, args.data, faces, shorter)
