@@ -164,7 +164,8 @@ SIZE = _option(
     "--size",
     type=int,
     metavar="PIXELS",
-    help=f"side of the network's picture, a multiple of 16: 64, 96, 128, 256 (default: {Config.size})",
+    help=f"""side of the network's picture: a multiple of 16, from 128 on of 32, from 256 on of 64 (default:
+                {Config.size})""",
 )
 DETAIL = [
     _option("--no-other-half", dest="other_half", action="store_false", help="no detail from the undamaged side"),

@@ -24,7 +24,7 @@ class Config:
     system: str = "paper"  # or another of variations.SYSTEMS
 
     # Faces. Sides are pixels; images are square.
-    size: int = 64  # side of the network's picture; a multiple of 16
+    size: int = 64  # side of the network's picture; a multiple of 16, or of 2 to the power of the number of scales
     train_images: int = 19_000
     validation_images: int = 500  # not in the paper: choices are made on these, never on the test faces
     test_images: int = 1_000
@@ -65,8 +65,11 @@ class Config:
     seed: int = 0
 
     def __post_init__(self):
-        if self.size < 16 or self.size % 16:
-            raise UserError(f"size {self.size}: must be a multiple of 16")
+        side = 2 ** max(4, len(self.generator_widths), len(self.discriminator_widths))  # a pixel of the deepest scale's
+        if self.size < side or self.size % side:
+            raise UserError(f"size {self.size}: must be a multiple of {side}")
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"seed {self.seed}: must be from 0 to {2**32 - 1}")
         for name in ("batch_size", "epochs", "train_images"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} {getattr(self, name)}: must be at least 1")
@@ -121,7 +124,7 @@ def preset(name: str, **changes) -> Config:
 def at_size(config: Config, size: int) -> Config:
     """`config` for pictures of `size` pixels. Each doubling beyond 64 adds a finer scale of half the width to both
     networks, so that their deepest scale sees as much of the face as at 64 pixels. Raises `UserError` when `size` is
-    not a multiple of 16."""
+    not a multiple of 16, from 128 on of 32, from 256 on of 64 and so forth."""
     doublings = range(int(math.log2(max(size / Config.size, 1))), 0, -1)
 
     def with_finer(widths):

@@ -191,7 +191,9 @@ def train(
     """
     strategy, run_dir = devices.chosen(strategy), Path(run_dir)
     config = devices.checked(devices.resolved(config), strategy)
-    if devices.is_chief(strategy) and not run_dir.exists():  # told before faces are prepared, which takes its time
+    if devices.is_chief(strategy) and (fresh or not run_dir.exists()):  # before anything is prepared, or discarded
+        if start and run_dir.resolve() == Path(start).resolve():
+            raise UserError(f"--start {start}: the run directory itself, which --fresh empties; give another --run")
         check_start(config, folder.told_of(start) if start else None)
     faces = prepare(data, config, split=split)
     if not len(faces.validation):

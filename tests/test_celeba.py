@@ -778,6 +778,49 @@ def test_damage_inside_an_archive_is_an_unreadable_image(face_files, tmp_path):
         prepare(archive, tmp_path)
 
 
+def test_a_damaged_tar_of_any_compression_is_refused(face_files, tmp_path):
+    for kind in ("gz", "bz2", "xz"):
+        path = tmp_path / f"faces.tar.{kind}"
+        with tarfile.open(path, f"w:{kind}") as archive:
+            for name, content in face_files.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+        content = bytearray(path.read_bytes())
+        content[2000 : len(content) // 2] = bytes(len(content) // 2 - 2000)
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=rf"faces\.tar\.{kind}: "):
+            prepare(path, tmp_path)
+
+
+def test_a_zip_of_any_compression_is_read_and_its_damage_named(face_files, tmp_path):
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        path = tmp_path / f"faces{method}.zip"
+        with zipfile.ZipFile(path, "w", method) as archive:
+            for name, content in face_files.items():
+                archive.writestr(name, content)
+        assert_official(prepare(path, tmp_path), face_files)
+        content = bytearray(path.read_bytes())
+        for info in archive.infolist():
+            begin = info.header_offset + 30 + len(info.filename)
+            content[begin + 8 : begin + 80] = bytes(72)
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="of 80 images cannot be read, over 1%"):
+            prepare(path, tmp_path)
+
+
+def test_a_zip_that_holds_a_locked_one_is_refused(face_archive, tmp_path):
+    outer = write_zip(tmp_path / "outer.zip", {"inner.zip": face_archive.read_bytes()})
+    content = bytearray(outer.read_bytes())
+    with zipfile.ZipFile(outer) as archive:
+        central = archive.start_dir
+    content[6] |= 1  # the flag of encryption, in the local and in the central header
+    content[central + 8] |= 1
+    outer.write_bytes(content)
+    with pytest.raises(UserError, match=r"outer.zip: not a whole zip or tar archive .*encrypted"):
+        prepare(outer, tmp_path)
+
+
 # ---------------------------------------------------------------- elsewhere
 
 

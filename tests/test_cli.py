@@ -67,6 +67,8 @@ def test_wrong_usage_exits_with_2(argv, capsys):
         (["train", "--epochs", "0"], "epochs 0: must be at least 1"),
         (["prepare", "--size", "63"], "size 63: must be a multiple of 16"),
         (["prepare", "--size", "0"], "size 0: must be a multiple of 16"),
+        (["train", "--size", "144"], "size 144: must be a multiple of 32"),
+        (["train", "--seed", "-1"], "seed -1: must be from 0 to "),
         (["prepare", "--data", "nowhere.zip"], "nowhere.zip"),
         (["evaluate", "--run", "runs/none"], "runs/none/generator.keras: no trained generator"),
         (["evaluate", "--out", "none/results.json"], "none/results.json: cannot be written"),

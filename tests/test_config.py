@@ -45,6 +45,9 @@ def test_variations_change_one_thing(name):
         (lambda: config.preset("papre"), "preset 'papre': choose one of paper, "),
         (lambda: config.preset("paper", epoch=3), "config: unknown key 'epoch'; the keys are system, size, "),
         (lambda: config.preset("paper", size=60), "size 60: must be a multiple of 16"),
+        (lambda: config.preset("paper", size=32, generator_widths=(4,) * 6), "size 32: must be a multiple of 64"),
+        (lambda: config.preset("paper", seed=-1), "seed -1: must be from 0 to 4294967295"),
+        (lambda: config.preset("paper", seed=2**32), "seed 4294967296: must be from 0 to"),
         (lambda: config.preset("paper", epochs=0), "epochs 0: must be at least 1"),
         (lambda: config.preset("paper", batch_size=-1), "batch_size -1: must be at least 1"),
     ],
@@ -78,5 +81,6 @@ def test_a_larger_picture_gets_finer_scales():
     larger = config.at_size(paper, 256)
     assert larger.generator_widths == (16, 32, *paper.generator_widths)
     assert larger.discriminator_widths == (8, 16, *paper.discriminator_widths)
-    with pytest.raises(UserError, match="size 100: must be a multiple of 16"):
-        config.at_size(paper, 100)
+    for size, side in ((100, 16), (144, 32), (288, 64)):
+        with pytest.raises(UserError, match=f"size {size}: must be a multiple of {side}$"):
+            config.at_size(paper, size)

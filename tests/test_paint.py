@@ -632,6 +632,12 @@ def test_refusals(options, part, photo, lite_run, monkeypatch, capsys):
     assert [path.name for path in photo.parent.iterdir()] == ["photo.png"]
 
 
+@pytest.mark.parametrize("place", [".", "/"])
+def test_a_folder_is_no_photo(place, lite_run, capsys):
+    assert main(["paint", place, "--run", str(lite_run)]) == 2
+    assert capsys.readouterr().err == f"faceinpaint: {place}: a folder; give a picture\n"
+
+
 IN_A_BROWSER = pytest.mark.skipif(
     not browser.installed(), reason="no browser to drive (Debian: apt-get install chromium chromium-driver)"
 )

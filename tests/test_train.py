@@ -168,6 +168,15 @@ def test_fresh_says_what_it_discards_and_spares_other_folders(run, data, tmp_pat
     assert (tmp_path / "photos" / "holiday.jpg").read_bytes() == b"dear"
 
 
+def test_fresh_discards_nothing_for_a_start_that_cannot_be(run, data, tmp_path):
+    folder = shutil.copytree(run[0], tmp_path / "run")
+    for start, reason in ((tmp_path / "missing", "no trained generator"), (folder, "the run directory itself")):
+        with pytest.raises(UserError, match=reason):
+            train(settings(), data, folder, fresh=True, start=start)
+    assert weights(folder)
+    assert (folder / "checkpoint").is_dir()
+
+
 def test_a_loss_that_is_not_finite_stops_and_the_epoch_before_goes_on(run, data, tmp_path, monkeypatch):
     """In epoch 2 the loss is not a number. When the cause is gone the run goes on from epoch 1 and
     ends as if nothing had been."""

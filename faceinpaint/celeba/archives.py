@@ -1,6 +1,7 @@
 """Images in a folder or an archive: listed by name and read as encoded bytes, in place. Nothing is unpacked."""
 
 import hashlib
+import lzma
 import os
 import re
 import tarfile
@@ -15,7 +16,7 @@ from faceinpaint.config import UserError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 ARCHIVE_SUFFIXES = (".zip", ".whl", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-UNREADABLE_ARCHIVE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, NotImplementedError)
+UNREADABLE_ARCHIVE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
 
 
 def _is_wanted(member: str) -> bool:

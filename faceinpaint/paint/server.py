@@ -73,7 +73,8 @@ def paint(photo: Path, out: Path | None = None, mask: Path | None = None, run=No
     port: 0 for any that is free; other_half, references, reference_eyes: as the command `restore` has them.
     """
     suffix = photo.suffix if photo.suffix.lower() in FORMATS else ".png"
-    out, picture, restorer = out or photo.with_name(f"{photo.stem}-restored{suffix}"), read(photo), lite.load(run)
+    picture, restorer = read(photo), lite.load(run)
+    out = out or photo.with_name(f"{photo.stem}-restored{suffix}")
     others = read_references(references, reference_eyes, "auto", lambda: restorer)
     work = Work(picture, out, restorer, {"other_half": other_half, "references": others})
     check_output(out, photo, *([mask] if mask else []))
