@@ -170,9 +170,9 @@ def test_fresh_says_what_it_discards_and_spares_other_folders(run, data, tmp_pat
 
 def test_fresh_discards_nothing_for_a_start_that_cannot_be(run, data, tmp_path):
     folder = shutil.copytree(run[0], tmp_path / "run")
-    for start, reason in ((tmp_path / "missing", "no trained generator"), (folder, "the run directory itself")):
+    for source, reason in ((tmp_path / "missing", "no trained generator"), (folder, "the run directory itself")):
         with pytest.raises(UserError, match=reason):
-            train(settings(), data, folder, fresh=True, start=start)
+            train(settings(), data, folder, fresh=True, start=source)
     assert weights(folder)
     assert (folder / "checkpoint").is_dir()
 
