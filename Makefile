@@ -72,7 +72,7 @@ readme: $(VENV)  ## fill the measured figures into README, model card and notebo
 	$(PY) -c 'from faceinpaint.bench import browser; browser.installed() and browser.screenshot("notebooks/figures/paint.png")'
 
 # Resumable, one training after the other, each measured as it ends; with EPOCHS or FACES a rehearsal, in runs/rehearsal.
-variations: $(VENV)  ## train and measure what the paper compares, a preset and a seed at a time; half a day
+variations: $(VENV)  ## train and measure what the paper compares, a preset and a seed at a time; about a day
 	$(PY) -m faceinpaint.studies claims --data $(call quoted,$(DATA)) \
 		$(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(FACES),--faces $(FACES)) $(if $(PART),--part $(PART))
 
@@ -98,10 +98,10 @@ notebooks: $(VENV)  ## execute the notebooks from top to bottom, keeping their f
 	$(PY) -m nbconvert --to notebook --execute --inplace notebooks/*.ipynb
 
 lab: $(VENV)  ## open the notebooks in JupyterLab, in your browser
-	$(PY) -m jupyter lab notebooks $(LAB)
+	$(PY) -m jupyter lab notebooks
 
 bench: $(VENV)  ## measure the speed on this machine; run it while nothing else runs
-	$(PY) -m faceinpaint bench --preset $(call quoted,$(PRESET))
+	$(PY) -m faceinpaint bench
 
 lint: $(VENV)  ## check style and formatting
 	$(PY) -m ruff check .

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import faceinpaint
 from faceinpaint.config import PRESETS, Config, UserError, at_size, preset
-from faceinpaint.system import signals, stderr
+from faceinpaint.system import outcome, stderr
 
 PROGRAM = "python -m faceinpaint"
 DATA_HELP = """auto (the default): data/celeba, else CelebA as TensorFlow Datasets has prepared it, else the sample;
@@ -124,7 +124,7 @@ def bench(args):
     out = _writable(args.out)
     with stderr.quiet_start():
         from faceinpaint.bench import report, write_bench
-    print(report(write_bench(preset(args.preset), out)))
+    print(report(write_bench(preset("paper"), out)))
 
 
 def _sized(config: Config, size: int | None) -> Config:
@@ -152,7 +152,6 @@ def _option(*names, **about):
 
 EYES = {"action": "append", "metavar": "X1,Y1,X2,Y2"}
 DATA = _option("--data", default="auto", metavar="auto|sample|tfds|PATH", help=DATA_HELP)
-PRESET = _option("--preset", default="paper", help=f"one of {', '.join(PRESETS)} (default: %(default)s)")
 SPLIT = _option(
     "--split",
     default="listed",
@@ -183,7 +182,8 @@ RUN = _option("--run", metavar="FOLDER", help="whose generator (default: the one
 OPTIONS = {
     prepare: [DATA, SPLIT, SIZE],
     train: [
-        PRESET, DATA, SIZE, SPLIT,
+        _option("--preset", default="paper", help=f"one of {', '.join(PRESETS)} (default: %(default)s)"),
+        DATA, SIZE, SPLIT,
         _option("--epochs", type=int, metavar="N", help="instead of the number in the preset"),
         _option("--faces", type=_positive, metavar="N", help="the first N, not the number in the preset"),
         _option("--seed", type=int, metavar="N", help="of all that is random (default: the preset's, 0)"),
@@ -228,7 +228,7 @@ OPTIONS = {
         _option("--port", type=int, default=0, metavar="N", help="of the page (default: any that is free)"),
         RUN,
     ],
-    bench: [PRESET, _option("--out", default="bench.json", metavar="FILE", help="(default: %(default)s)")],
+    bench: [_option("--out", default="bench.json", metavar="FILE", help="(default: %(default)s)")],
 }  # fmt: skip
 
 
@@ -251,25 +251,6 @@ def parser() -> argparse.ArgumentParser:
     return program
 
 
-def _reason(error: Exception) -> str:
-    """One line for what went wrong outside this program."""
-    if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed: use .venv/bin/python, which `make train` creates"
-    if isinstance(error, ImportError) and "shared object" in str(error):
-        return f"a system library is missing ({error}); on Debian or Ubuntu: sudo apt-get install libgl1 libglib2.0-0"
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split())
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, which then ends a command as Ctrl-C does: everything in the middle is tidied up."""
-
-
-def _terminate(*_):
-    raise Terminated
-
-
 def _with_eyes(argv: list[str]) -> list[str]:
     """`argv` with each option of eyes whose first number is negative, and so looks like an option, as one word."""
     words = "\0".join(argv)
@@ -277,30 +258,17 @@ def _with_eyes(argv: list[str]) -> list[str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command in `argv` and returns the exit code: 0; 2 for what the user can mend; 130 for Ctrl-C, 143 for
-    SIGTERM."""
+    """Runs the command in `argv` and returns its exit code, as `outcome.exit_code` has it."""
     program = parser()
     args = program.parse_args(_with_eyes(sys.argv[1:] if argv is None else argv))
     if "run_command" not in args:
         program.print_help()
         return 0
-    try:
-        with signals.handled({signal.SIGTERM: _terminate}):
-            args.run_command(args)
-    except (UserError, OSError, ImportError) as error:
-        if isinstance(error, ImportError) and (error.name or "").startswith("faceinpaint"):
-            raise  # our own fault
-        print(f"faceinpaint: {_reason(error)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as interrupt:
-        stopped, code = ("terminated", 143) if isinstance(interrupt, Terminated) else ("interrupted", 130)
-        again = "the same command without --fresh" if getattr(args, "fresh", False) else "the same command"
-        print(f"\nfaceinpaint: {stopped}; {again} goes on from what is finished", file=sys.stderr)
-        return code
-    return 0
+    again = "the same command without --fresh" if getattr(args, "fresh", False) else "the same command"
+    return outcome.exit_code(lambda: args.run_command(args), again)
 
 
 if __name__ == "__main__":
-    exit_code = main()
+    code = main()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: a second Ctrl-C has nothing to stop
-    sys.exit(exit_code)
+    sys.exit(code)

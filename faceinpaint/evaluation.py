@@ -159,12 +159,18 @@ def table(rows: list[dict], metric="hole_psnr", framing=WHOLE_SIDE, study="famil
     `interval` none is bold, and each mean has its 95 % interval."""
     rows = [row for row in rows if (row["framing"], row["study"]) == (framing, study) and metric in row]
     columns = list(dict.fromkeys(row["method"] for row in rows))
-    lines = [f"| {study} | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
+    lines = []
     for line in dict.fromkeys(map(_line, rows)):
         means = {row["method"]: row[metric] for row in rows if _line(row) == line}
         cells = [_with_interval(value, metric) for value in means.values()] if interval else _cells(means, metric)
-        lines.append(f"| {line} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append([line, *cells])
+    return markdown([study, *columns], lines)
+
+
+def markdown(head: list[str], lines: list[list[str]], texts=1) -> str:
+    """A table of `lines` under their `head`: the first `texts` columns of words, the others of numbers."""
+    rule = ["---"] * texts + ["---:"] * (len(head) - texts)
+    return "\n".join([f"| {' | '.join(head)} |", f"|{'|'.join(rule)}|", *(f"| {' | '.join(line)} |" for line in lines)])
 
 
 def _digits(metric: str) -> int:

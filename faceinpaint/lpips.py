@@ -58,21 +58,21 @@ def load(root: Path | None = None):
     return partial(_distance, _layers(root))
 
 
-def load_features(root: Path | None = None):
+def load_features():
     """The function that says what a picture shows: float [B, H, W, 3] in [-1, 1] → float32 [B, 256], the channels of
-    AlexNet's last convolution, each averaged over the picture. `root` and errors as in `load`."""
-    layers = _layers(root)
+    AlexNet's last convolution, each averaged over the picture. Errors as in `load`."""
+    layers = _layers()
     return lambda image: tf.reduce_mean(list(_activations(layers, image))[-1], axis=(1, 2))
 
 
-def load_activations(root: Path | None = None):
+def load_activations():
     """The function that gives what AlexNet's convolutions see, each rectified: float [B, H, W, 3] in [-1, 1] → five
-    float32 [B, h, w, C]. `root` and errors as in `load`."""
-    layers = _layers(root)
+    float32 [B, h, w, C]. Errors as in `load`."""
+    layers = _layers()
     return lambda image: list(_activations(layers, image))
 
 
-def _layers(root: Path | None) -> list:
+def _layers(root: Path | None = None) -> list:
     """(kernel, bias, head) of each of AlexNet's five convolutions; a head weighs the channels for LPIPS."""
     path = Path(root or downloads.data_folder()) / "downloads" / "lpips-alexnet-0.1.npz"
     if not path.is_file():

@@ -56,10 +56,10 @@ def _inside(top, left, height, width, size):
     return (rows > top) & (rows < top + height) & (columns > left) & (columns < left + width)
 
 
-def boxes(frames, size, seed, area=(0.05, 0.5)):
-    """Rectangles of any `area` (fraction of the picture), proportions 1:2 to 2:1, anywhere in the picture."""
+def boxes(frames, size, seed):
+    """Rectangles of a twentieth to half of the picture, proportions 1:2 to 2:1, anywhere in the picture."""
     areas, aspects, rows, columns = _draws(frames, seed, 4)
-    areas = area[0] + (area[1] - area[0]) * areas
+    areas = 0.05 + 0.45 * areas
     aspects = tf.pow(2.0, 2.0 * aspects - 1.0)
     height = size * tf.minimum(tf.sqrt(areas * aspects), 1.0)
     width = size * tf.minimum(tf.sqrt(areas / aspects), 1.0)

@@ -74,4 +74,4 @@ def drawn_alexnet(monkeypatch):
     for k, before in zip((11, 5, 3, 3, 3), (3, 8, 8, 8, 8), strict=True):
         shapes = (k, k, before, 8), (8,), (8, 1)
         layers.append([tf.constant(np.abs(rng.normal(0, 0.1, shape)), tf.float32) for shape in shapes])
-    monkeypatch.setattr(lpips, "_layers", lambda root: layers)
+    monkeypatch.setattr(lpips, "_layers", lambda root=None: layers)

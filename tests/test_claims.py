@@ -77,10 +77,10 @@ def test_a_rehearsal_of_the_whole_command(small, face_archive, capsys):
     assert len(verdicts.differences(found, "fitted_crop", HALF, "frechet")[0]) == 3
     assert verdicts.differences(found, "fitted_crop", HALF, "high") == []
     table = verdicts.table(found, ["fitted_crop", "rotated"], "lpips", cases=[EYE, HALF])
-    assert table.splitlines()[0] == "| family | fitted_crop (1 seed) |"
+    assert table.splitlines()[0] == "| family | fitted_crop (no training) |"
     assert "| paper - fitted_crop |" in verdicts.won(found, "fitted_crop", [EYE, HALF])
     assert "fitted_crop" in verdicts.levels(found, ["paper", "fitted_crop"], "hole_psnr", [EYE])
-    assert "| fitted_crop | 1 seed | " in verdicts.summary(found, ["fitted_crop"], cases=[EYE, HALF])
+    assert "| fitted_crop | no training | " in verdicts.summary(found, ["fitted_crop"])
     for figure in (verdicts.curves(found, ["paper"]), verdicts.turned(found)):
         assert any(axes.lines for axes in figure.axes)
         verdicts.plt.close(figure)
@@ -111,6 +111,16 @@ def test_a_mistake_is_one_line_and_ends_with_2(study, monkeypatch, capsys):
         runpy.run_module("faceinpaint.studies", run_name="__main__")
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("faceinpaint: papre: ")
+
+
+def test_a_place_that_cannot_be_written_is_said_before_anything_is_trained(small, face_archive, monkeypatch, capsys):
+    Path("notebooks").write_text("a file")
+    monkeypatch.setattr(claims, "announce", lambda *_: pytest.fail("it is trained"))
+    monkeypatch.setattr("sys.argv", ["studies", "claims", "paper", "--data", str(face_archive)])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("faceinpaint.studies", run_name="__main__")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "faceinpaint: notebooks/variations: Not a directory\n"
 
 
 @pytest.mark.parametrize("broken", ['{"rows": [', "[]", '{"rows": [{}]}'])
@@ -170,7 +180,7 @@ def test_a_verdict_stands_where_all_seeds_agree(intervals, said):
     assert verdicts.verdict(intervals, better=-1) == other
 
 
-def test_differences_are_paired_image_by_image_and_seed_by_seed():
+def test_differences_are_paired_image_by_image_and_each_training_with_each():
     rng = np.random.default_rng(0)
     faces = rng.normal(20, 5, 200)  # faces differ far more than systems do
     found = {
@@ -178,9 +188,11 @@ def test_differences_are_paired_image_by_image_and_seed_by_seed():
         "other": {seed: measured(faces + 0.1 + rng.normal(0, 0.1, 200), trained={}) for seed in (1, 2)},
         "crop": {0: measured(faces[:20] - 1)},
     }
-    ((mean, low, high),) = verdicts.differences(found, "other", EYE, "hole_psnr")
-    assert mean == pytest.approx(0.1, abs=0.03)
-    assert 0 < low < mean < high < 0.2
+    others = verdicts.differences(found, "other", EYE, "hole_psnr")
+    assert len(others) == 4
+    for mean, low, high in others:
+        assert mean == pytest.approx(0.1, abs=0.03)
+        assert 0 < low < mean < high < 0.2
     crops = verdicts.differences(found, "crop", EYE, "hole_psnr")
     assert crops == pytest.approx(np.full((2, 3), -1.0))
 
@@ -197,6 +209,21 @@ def test_bold_is_what_several_seeds_say():
     assert two == "**+1.00** (+1.00 to +1.00)"
     assert one == "*-1.00* (-1.00 to -1.00)"
     assert level.startswith("+0.00 (-")
+
+
+def test_how_often_two_seeds_differ():
+    two = {0: measured(np.arange(10.0), trained={}), 1: measured(np.arange(10.0) - 1, trained={})}
+    same = {seed: measured(np.arange(10.0), trained={}) for seed in (0, 1)}
+    *_, apart, level = verdicts.luck({"two": two, "one": {0: two[0]}, "same": same}).splitlines()
+    assert apart == "| two | 1 of 16 | 0 of 16 | 0 of 16 |"
+    assert level == "| same | 0 of 16 | 0 of 16 | 0 of 16 |"
+
+
+def test_sharpness_is_judged_by_how_far_it_is_from_the_originals():
+    found = {"paper": {0: measured([1.0], trained={})}, "other": {0: measured([1.0], trained={})}}
+    found["paper"][0].values[EYE]["high"], found["other"][0].values[EYE]["high"] = np.full(9, 0.5), np.full(9, 8.0)
+    assert verdicts.differences(found, "other", EYE, "high") == [[2.0, 2.0, 2.0]]
+    assert verdicts.verdict([[2.0, 2.0, 2.0]], verdicts.BETTER["high"]) == "worse"
 
 
 def test_a_longer_course_is_compared_with_the_last_epoch_of_the_shorter():

@@ -175,3 +175,15 @@ def test_several_runs_of_a_study_of_one_and_two_of_one_name_are_refused(runs, fa
 def test_a_path_is_written_by_its_last_name():
     asked = results.command("photo", None, "/some/where/faces.zip", "validation", 5, "notebooks/photo.json")
     assert asked.endswith("--study photo --part validation --faces 5 --data faces.zip --out notebooks/photo.json")
+
+
+@pytest.mark.parametrize("study", ["photo", "cases", "other_half"])
+def test_pictures_that_are_not_celebas_are_refused(study, runs, offline, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    for number in range(200):
+        cv2.imwrite(f"pictures/{number}.png", np.full((24, 24, 3), number, np.uint8))
+    assert main(["evaluate", "--study", study, "--run", runs[0], "--data", "pictures"]) == 2
+    said = "faceinpaint: --data pictures: pictures of 128 pixels; this study wants CelebA's of 178x218\n"
+    assert capsys.readouterr().err.endswith(said)
+    assert not list(tmp_path.glob("*.json"))

@@ -15,6 +15,7 @@ import numpy as np
 
 import faceinpaint
 
+PATIENCE = 60  # seconds for the page to answer
 OFF = ("gpu", "quic", "background-networking", "component-update", "sync")
 # When the page has drawn a restored part, in milliseconds since the pointer was let go, into `window.restored`.
 WATCH = """
@@ -79,9 +80,9 @@ def browser(address: str, width=1280, height=800, phone=False):
             driver.quit()
 
 
-def until(condition, seconds=60):
+def until(condition):
     """Waits until `condition()` gives something, and gives it."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE
     while not (found := condition()):
         if time.monotonic() > end:
             raise TimeoutError("the page does not answer")

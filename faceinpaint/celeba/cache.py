@@ -40,8 +40,7 @@ def _sides(is_celeba: bool, config: Config) -> dict[str, int]:
 def check_batch(train_count: int, source: Source, config: Config) -> None:
     if train_count < config.batch_size:
         raise UserError(
-            f"{source.title}: {train_count} training images: too few for one batch of {config.batch_size}; "
-            "add images or lower batch_size"
+            f"{source.title}: {train_count} training images: too few for one batch of {config.batch_size}; add images"
         )
 
 

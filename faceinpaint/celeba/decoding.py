@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
+AHEAD = 128  # images that are in memory at a time
 JPEG = b"\xff\xd8"  # how its files begin; they have no transparency
 
 
@@ -44,12 +45,12 @@ def _on_white(picture, whole):
     return np.rint(255 * (colours[..., ::-1] * alpha + 1 - alpha)).astype(np.uint8)
 
 
-def in_parallel(function, items: Iterable, ahead: int = 128) -> Iterator:
-    """`function` of each of `items`, in order, on every core, never more than `ahead` of them in memory."""
+def in_parallel(function, items: Iterable) -> Iterator:
+    """`function` of each of `items`, in order, on every core, never more than `AHEAD` of them in memory."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         running: deque = deque()
         for item in items:
             running.append(pool.submit(function, item))
-            if len(running) == ahead:
+            if len(running) == AHEAD:
                 yield running.popleft().result()
         yield from (future.result() for future in running)

@@ -32,7 +32,7 @@ def biharmonic_fill(picture, hole):
     """
     picture = picture.copy()
     if hole.any() and not hole.all():
-        near = _around(hole, 16)
+        near = around(hole, 16)
         picture[near] = _coarse_to_fine(picture[near], hole[near])
     return picture
 
@@ -77,7 +77,7 @@ def _solved(picture, hole):
         part, unknown = picture[outer], np.zeros_like(hole[outer])
         unknown[inner] = hole[outer][inner]
         if unknown.any():
-            near = _around(unknown, 2)
+            near = around(unknown, 2)
             part[near] = inpaint_biharmonic(part[near], unknown[near], channel_axis=-1)
     return picture
 
@@ -91,7 +91,7 @@ def _tiles(shape):
         yield tuple(outer), tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
 
 
-def _around(hole, margin):
+def around(hole, margin):
     """Two slices: the box around `hole`, bool [H, W], wider by `margin` on each side."""
     left, top, width, height = cv2.boundingRect(hole.astype(np.uint8))
     return np.s_[max(top - margin, 0) : top + height + margin, max(left - margin, 0) : left + width + margin]

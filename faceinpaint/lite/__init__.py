@@ -57,7 +57,10 @@ class LiteInpainter:
 def load(run: str | Path | None = None) -> LiteInpainter:
     """The trained generator of a run directory, of the weights that come with the package by default, ready to
     restore. Raises `UserError` when there is none, as before the last epoch of a training, or it is damaged."""
-    again = f"`python -m faceinpaint train --run {run}` with its other options writes it after the last epoch"
+    again = (
+        f"`python -m faceinpaint train --run {run}` with its other options writes it after the last epoch, "
+        "but for the fills shuffle and patch, which LiteRT cannot draw"
+    )
     path = trained_file(run, EXPORTED, again)
     config = read(path.with_name("config.json"))
     try:

@@ -5,7 +5,7 @@ import itertools
 import cv2
 import numpy as np
 
-from faceinpaint.classical import biharmonic_fill
+from faceinpaint.classical import around, biharmonic_fill
 from faceinpaint.photo import grain, rim
 
 AT_ONCE = 4_000_000  # pixels; a hole whose box has more is filled at a smaller scale first, then tile by tile
@@ -27,12 +27,6 @@ def as_pixels(picture, dtype):
     """float32 in [0, 255] → uint8 or uint16, rounded."""
     highest = np.iinfo(dtype).max
     return np.rint(np.clip(picture * np.float32(highest / 255), 0, highest)).astype(dtype)
-
-
-def around(hole, margin):
-    """Two slices: the box around `hole`, bool [H, W], wider by `margin` on each side."""
-    left, top, width, height = cv2.boundingRect(hole.view(np.uint8))
-    return np.s_[max(top - margin, 0) : top + height + margin, max(left - margin, 0) : left + width + margin]
 
 
 def tiles(hole, side=TILE, margin=MARGIN):
@@ -91,7 +85,7 @@ def _fill_tiles(pixels, hole):
 
 
 def fill(pixels, hole):
-    """Fills `hole`, bool [H, W], of `pixels`, uint8 or uint16 [H, W, 3], in place, by `baselines.biharmonic`. Of a
+    """Fills `hole`, bool [H, W], of `pixels`, uint8 or uint16 [H, W, 3], in place, by `biharmonic_fill`. Of a
     grainy photo it continues what is left without the grain, whose slopes would be continued into bright colours."""
     if not hole.any() or hole.all():
         return

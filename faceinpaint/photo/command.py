@@ -31,7 +31,7 @@ LOSSY_NOTE = "this kind of picture loses a little when it is written, outside th
 
 @dataclass(frozen=True)
 class Drawn:
-    """How a mask is to be understood: the colour of the `damage`, one of `read.DAMAGE` or None for white unless that is
+    """How a mask is to be understood: the colour of the `damage`, "white" or "black", or None for white unless that is
     most of the photo; `exact`: to its last pixel, or wider where the damage shows beyond it."""
 
     damage: str | None = None

@@ -39,14 +39,14 @@ def _places(picture, known):
     return np.argwhere(usable) * half
 
 
-def texture(picture, places, seed=0) -> np.ndarray:
+def texture(picture, places) -> np.ndarray:
     """Grain like that in the blocks around `places` [N, 2], periodic, float32 [PERIOD, PERIOD, 3]: the blocks, less
     what is smooth in them, convolved with white noise. It has their spectrum and their correlation of colours (Galerne,
     Gousseau and Morel 2011, "Random phase textures", asymptotic discrete spot noise)."""
     rest, half = picture - cv2.GaussianBlur(picture, (0, 0), 2 * FINE), BLOCK // 2
     places = places[np.linspace(0, len(places) - 1, min(MAX_BLOCKS, len(places))).astype(int)]
     blocks = np.stack([rest[y - half : y + half, x - half : x + half] for y, x in places])
-    white = np.random.default_rng(seed).standard_normal((len(blocks), PERIOD, PERIOD, 1), np.float32)
+    white = np.random.default_rng(0).standard_normal((len(blocks), PERIOD, PERIOD, 1), np.float32)
     spectrum = np.fft.rfft2(white, axes=(1, 2)) * np.fft.rfft2(blocks, (PERIOD, PERIOD), axes=(1, 2))
     grain = np.fft.irfft2(spectrum.sum(axis=0), (PERIOD, PERIOD), axes=(0, 1))
     return (grain / (BLOCK * np.sqrt(len(blocks)))).astype(np.float32)

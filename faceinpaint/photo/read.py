@@ -1,6 +1,6 @@
 """Photographs read: any picture, upright, with what is needed to give it back as it was. No TensorFlow here.
 
-OpenCV decodes, for it keeps 16 bits and alpha; Pillow reads the header. `photo_write` writes.
+OpenCV decodes, for it keeps 16 bits and alpha; Pillow reads the header. `write` writes.
 """
 
 import warnings
@@ -25,7 +25,6 @@ FRINGE = 0.12  # of the way from the mask's darkest to its brightest: a soft edg
 REACH = 1 / 50  # of the photo's shorter side: how far from what is bright a soft edge goes
 COLOURED = 0.15  # of white, between the channels
 MAX_WHITE = 0.5  # of the photo: more looks like an inverted mask
-DAMAGE = ("white", "black")  # which colour marks it
 
 
 def _encoded(path: Path) -> bytes:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from faceinpaint.classical import around
 from faceinpaint.config import WHOLE_SIDE
 from faceinpaint.photo import classical, grain, ground, reference, rim, sharpness
 from faceinpaint.photo.alignment import WHOLE_FRAME, Alignment, Square, enlarged, outside, resampled
@@ -102,7 +103,7 @@ def _part_of(hole, alignment, width):
     thick = classical.thick_part(hole[near], width)
     if not thick.any():
         return None
-    part = classical.around(thick, int(4 * width) + 4)
+    part = around(thick, int(4 * width) + 4)
     thick = thick[part]
     corner = [side.start + one.start for side, one in zip(near, part, strict=True)]
     return tuple(slice(start, start + length) for start, length in zip(corner, thick.shape, strict=True)), thick

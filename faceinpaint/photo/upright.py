@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
+from faceinpaint.classical import around
 from faceinpaint.config import Config
 from faceinpaint.photo.alignment import LANDMARKS, WHOLE_FRAME, Alignment, outside, resampled
-from faceinpaint.photo.classical import around
 from faceinpaint.photo.light import Levels
 
 NEAREST, FARTHEST, ASIDE = 8.0, 65.0, 26.0  # nose and mouth from the eyes' middle, pixels of the whole frame

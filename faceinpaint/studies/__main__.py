@@ -4,17 +4,16 @@ word rates, the short trainings that chose the rates of some presets."""
 import importlib
 import sys
 
-from faceinpaint.config import UserError
 from faceinpaint.system import stderr
+from faceinpaint.system.outcome import exit_code
 
 name, *options = sys.argv[1:] if sys.argv[1:2] in (["claims"], ["rates"]) else ["readme", *sys.argv[1:]]
-try:
+
+
+def _study():
     with stderr.quiet_start():
         study = importlib.import_module(f"faceinpaint.studies.{name}")
     study.main(options)
-except UserError as error:
-    print(f"faceinpaint: {error}", file=sys.stderr)
-    sys.exit(2)
-except KeyboardInterrupt:
-    print("\nfaceinpaint: interrupted; the same command goes on from what is finished", file=sys.stderr)
-    sys.exit(130)
+
+
+sys.exit(exit_code(_study))

@@ -167,6 +167,8 @@ def carry_out(trial: Trial, data: str, part: str, shorter: dict):
     """Trains what `trial` asks for, measures it and writes what came out; `shorter`: see `Trial.config`."""
     config, turned = trial.config(shorter), trial.name in TURNED
     runs, results = folders(shorter)
+    out = file_of(results, trial, part)
+    out.parent.mkdir(parents=True, exist_ok=True)  # before the training, should it be impossible
     faces = unseen_faces(data, config, part)
     pictures = getattr(faces, part)[: REHEARSED if shorter else None]
     if trial.name in METHODS:
@@ -177,8 +179,6 @@ def carry_out(trial: Trial, data: str, part: str, shorter: dict):
         restore, about = trained(trial, config, data, faces, runs / str(trial), part)
     rows = trials.measure(restore, pictures, preset("paper"), turned)
     told = {"name": trial.name, "seed": trial.seed, **measured_on(faces, part)}
-    out = file_of(results, trial, part)
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_values(out.with_suffix(".npz"), [trials.key(row) for row in rows], rows, trials.METRICS)
     if part == "validation" and (shown := shown_faces()) is not None:
         files.write_image(out.with_suffix(".png"), np.hstack(restore(*shown_damage(shown, preset("paper")))))

@@ -14,15 +14,15 @@ import cv2
 import numpy as np
 
 from faceinpaint import lite
-from faceinpaint.config import WHOLE_SIDE, Config
-from faceinpaint.evaluation import mean_and_interval, perceptual, unseen_faces
+from faceinpaint.config import WHOLE_SIDE
+from faceinpaint.evaluation import markdown, mean_and_interval, perceptual
 from faceinpaint.photo.alignment import WHOLE_FRAME, centred_face, resampled
 from faceinpaint.photo.reference import Reference
 from faceinpaint.photo.upright import with_nose
 from faceinpaint.studies.damage import HOLES, LEFT_EYE, RIGHT_EYE, around, ellipse, holes, placed
 from faceinpaint.studies.measures import values
-from faceinpaint.studies.photo import repaired
-from faceinpaint.studies.results import as_json, command, measured_on
+from faceinpaint.studies.photo import DIGITS, number, repaired
+from faceinpaint.studies.results import as_json, celeba_faces, command, measured_on
 from faceinpaint.system import files, progress
 
 PHOTOS = "FACEINPAINT_PHOTOS"  # an environment variable: a folder of faces of 1,024 pixels, aligned as FFHQ's are
@@ -164,43 +164,37 @@ def sheet(rows, zoom=1.0):
     return np.vstack([np.hstack(pair) for pair in zip(cases[::2], cases[1::2], strict=True)])
 
 
-def single_eyes(faces, restorer, seed=0):
-    """The eyes of faces drawn by `seed`, left and right lost in turn: original, without and with it."""
-    drawn = np.random.default_rng(seed).choice(len(faces), min(ON_SHEET, len(faces)), replace=False)
-    for number, index in enumerate(drawn):
-        hole = (LEFT_EYE, RIGHT_EYE)[number % 2]
+def single_eyes(faces, restorer):
+    """The eyes of some faces, drawn, not picked, left and right lost in turn: original, without and with it."""
+    drawn = np.random.default_rng(0).choice(len(faces), min(ON_SHEET, len(faces)), replace=False)
+    for place, index in enumerate(drawn):
+        hole = (LEFT_EYE, RIGHT_EYE)[place % 2]
         pictures = [upright_repaired(faces[index], hole, restorer, other_half=half) for half in (False, True)]
         yield [picture[60:125, 38:140] for picture in (faces[index], *pictures)]
 
 
 def table(rows: list[dict]) -> str:
     """The rows as a Markdown table: PSNR in the hole in dB, LPIPS, and the median share of high frequencies."""
-    names = [name for name in ("psnr", "lpips", "high") if name in rows[0]]
-    lines = [f"| hole | source | n | {' | '.join(f'{name} without | with | difference' for name in names)} |"]
-    lines.append(f"|---|---|{'---:|' * (1 + 3 * len(names))}")
-    for row in rows:
-        cells = [row["hole"], row["source"], str(row["n"])]
-        for name in names:
-            digits = {"psnr": 2, "lpips": 4, "high": 2}[name]
-            for value in row[name].values():
-                mean, *interval = value if isinstance(value, list) else [value]
-                shown = (
-                    f" ({interval[0]:+.{digits}f} to {interval[1]:+.{digits}f})"
-                    if interval and value is row[name]["difference"]
-                    else ""
-                )
-                cells.append(f"{mean:.{digits}f}{shown}")
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    names = [name for name in DIGITS if name in rows[0]]
+    head = ["hole", "source", "n", *(key for name in names for key in (f"{name} without", "with", "difference"))]
+    lines = [[row["hole"], row["source"], str(row["n"]), *(cell for name in names for cell in _cells(row[name], name))]
+             for row in rows]  # fmt: skip
+    return markdown(head, lines, texts=2)
+
+
+def _cells(values: dict, name: str) -> list[str]:
+    """Without, with and the difference, which has its interval; the shares of high frequencies are medians."""
+    if name == "high":
+        return [f"{median:.{DIGITS[name]}f}" for median in values.values()]
+    return [number(value, DIGITS[name], interval=key == "difference") for key, value in values.items()]
 
 
 def write(runs: list[str] | None, data: str, part: str, first: int | None, out: Path) -> str:
     """The study, as `studies.STUDIES` has it, on the `first` faces (`FACES`, unless given; other holes than an eye's on
-    `FEWER`). Beside `out`: as
-    -eyes.jpg single eyes as they were, without and with the other half; as -large.jpg those of the large photographs.
-    """
+    `FEWER`). Beside `out`, as -eyes.jpg, single eyes as they were, without and with the other half, and as -large.jpg
+    those of the large photographs. Raises `UserError` as `results.celeba_faces`."""
     (run,) = runs or [None]
-    restorer, faces = lite.load(run), unseen_faces(data, Config(), part)
+    restorer, faces = lite.load(run), celeba_faces(data, part)
     pictures, (distance, _) = getattr(faces, part), perceptual()
     some = np.array(pictures[: first or FACES])
     large, large_sheet = by_large_photo(large_photos(), restorer, distance) if large_photos() else ([], [])

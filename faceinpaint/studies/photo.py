@@ -12,13 +12,12 @@ import cv2
 import numpy as np
 
 from faceinpaint import baselines, figures, lite
-from faceinpaint.config import WHOLE_SIDE, Config, UserError
-from faceinpaint.evaluation import perceptual, unseen_faces
+from faceinpaint.evaluation import markdown, perceptual
 from faceinpaint.photo.alignment import centred_face
 from faceinpaint.photo.repair import restore_photo
 from faceinpaint.runs import folder
 from faceinpaint.studies import damage, measures
-from faceinpaint.studies.results import as_json, command, differences, measured_on, named, without_values
+from faceinpaint.studies.results import as_json, celeba_faces, command, differences, measured_on, named, without_values
 from faceinpaint.system import files, progress
 
 SHOWN = 3  # faces on the contact sheet for each hole
@@ -104,16 +103,17 @@ def table(rows: list[dict], interval=False) -> str:
     With `interval` each mean has its 95 % interval."""
     columns = list(dict.fromkeys(row["method"] for row in rows))
     metrics = [name for name in DIGITS if name in rows[0]]
-    lines = [f"| hole ({' / '.join(metrics)}) | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
+    lines = []
     for hole in dict.fromkeys(row["hole"] for row in rows):
         cells = []
         for row in (row for row in rows if row["hole"] == hole):
-            cells.append(" / ".join(_number(row[name], DIGITS[name], interval) for name in metrics))
-        lines.append(f"| {hole} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+            cells.append(" / ".join(number(row[name], DIGITS[name], interval) for name in metrics))
+        lines.append([hole, *cells])
+    return markdown([f"hole ({' / '.join(metrics)})", *columns], lines)
 
 
-def _number(value, digits, interval) -> str:
+def number(value, digits, interval=False) -> str:
+    """[mean, low, high] as the mean alone, or with its interval."""
     mean, low, high = value
     return f"{mean:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})" if interval else f"{mean:.{digits}f}"
 
@@ -122,15 +122,12 @@ def write(runs: list[str] | None, data: str, part: str, first: int | None, out: 
     """The study, as `studies.STUDIES` has it; beside `out`, as .png, a contact sheet. For several runs `out` receives
     the "differences" of all methods from the first, face by face.
 
-    Raises `UserError` for a run that was not exported, for runs of one name, and for images of another size than
-    CelebA's.
+    Raises `UserError` for a run that was not exported, for runs of one name, and as `celeba_faces`.
     """
     folders = named(runs or [folder.finest()])
     trained = {name: folder.record_in(run).to_dict() for name, run in folders.items()}
-    faces = unseen_faces(data, Config(size=64), part)
+    faces = celeba_faces(data, part)
     pictures = getattr(faces, part)[:first]
-    if pictures.shape[1] != WHOLE_SIDE:
-        raise UserError(f"--data {data}: pictures of {pictures.shape[1]} pixels; this study wants CelebA's of 178x218")
     restorers, (whole_metrics, _) = {name: lite.load(run) for name, run in folders.items()}, perceptual()
     compared, smooth = networks(restorers) | BESIDE, networks(restorers, with_grain=False)
     names = progress.shown(damage.HOLES, unit="hole")

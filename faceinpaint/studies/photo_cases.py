@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from faceinpaint import baselines, celeba, figures, lite
-from faceinpaint.config import WHOLE_SIDE, Config
-from faceinpaint.evaluation import perceptual, unseen_faces
+from faceinpaint.config import WHOLE_SIDE
+from faceinpaint.evaluation import markdown, perceptual
 from faceinpaint.photo.light import LUMA
 from faceinpaint.photo.repair import restore_photo
 from faceinpaint.photo.rim import depth
@@ -21,7 +21,7 @@ from faceinpaint.photo.upright import upright
 from faceinpaint.runs import folder
 from faceinpaint.studies.damage import ellipse, lines, specks
 from faceinpaint.studies.measures import means, perceived, psnr
-from faceinpaint.studies.results import as_json, command, measured_on
+from faceinpaint.studies.results import as_json, celeba_faces, command, measured_on
 from faceinpaint.system import files, progress
 
 EYES = np.array([(69.0, 111.0), (108.0, 111.0)])
@@ -258,32 +258,32 @@ def strip(photos, repair, names):
 
 def table(rows: list[dict]) -> str:
     """The cases as a Markdown table: each figure, and where it has a bound whether it keeps it."""
-    table = ["| case | figure | measured | bound |", "|---|---|---:|---|"]
+    lines = []
     for row in rows:
         for figure in (key for key in row if key not in ("case", "n")):
             low, high = BOUNDS.get((row["case"], figure), (None, None))
             bound = "" if high is None else f"{low} to {high}{'' if low <= row[figure][0] <= high else ': not kept'}"
-            table.append(f"| {row['case']} | {figure} | {row[figure][0]:.2f} | {bound} |")
-    return "\n".join(table)
+            lines.append([row["case"], figure, f"{row[figure][0]:.2f}", bound])
+    return markdown(["case", "figure", "measured", "bound"], lines, texts=2)
 
 
 def scratch_table(rows: list[dict]) -> str:
     """The scratches as a Markdown table: PSNR / LPIPS of each method."""
     methods = list(dict.fromkeys(row["method"] for row in rows))
-    lines = [f"| face, width | {' | '.join(methods)} |", f"|---|{'---:|' * len(methods)}"]
+    lines = []
     for side, width in dict.fromkeys((row["side"], row["width"]) for row in rows):
         of = [row for row in rows if (row["side"], row["width"]) == (side, width)]
         cells = [" / ".join(f"{row[m][0]:.{d}f}" for m, d in (("psnr", 2), ("lpips", 4)) if m in row) for row in of]
-        lines.append(f"| {side}, {width} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append([f"{side}, {width}", *cells])
+    return markdown(["face, width", *methods], lines)
 
 
 def write(runs: list[str] | None, data: str, part: str, first: int | None, out: Path) -> str:
     """The study, as `studies.STUDIES` has it; beside `out`, as .png, a contact sheet. Raises `UserError` for a run that
-    was not exported, and where `data` has no whole CelebA pictures."""
+    was not exported, and as `results.celeba_faces`."""
     (run,) = runs or [None]
     trained = {"faceinpaint": folder.record_in(Path(run or folder.finest())).to_dict()}
-    faces = unseen_faces(data, Config(size=64), part)
+    faces = celeba_faces(data, part)
     photos = celeba.originals(faces, part, data)[:first]
     restorer, (whole_metrics, _) = lite.load(run), perceptual()
     repair = repairer(restorer)

@@ -16,13 +16,13 @@ import numpy as np
 import tensorflow as tf
 
 from faceinpaint import celeba, metrics, pipeline
-from faceinpaint.config import Config, UserError
-from faceinpaint.evaluation import mean_and_interval, unseen_faces
+from faceinpaint.config import UserError
+from faceinpaint.evaluation import markdown, mean_and_interval
 from faceinpaint.fills import FILLS
 from faceinpaint.inpainter import Inpainter
 from faceinpaint.masks import FAMILIES, damage_by_index, rectangle
 from faceinpaint.runs import WEIGHTS, folder
-from faceinpaint.studies.results import as_json, command, measured_on
+from faceinpaint.studies.results import as_json, celeba_faces, command, measured_on
 from faceinpaint.system import files, progress
 from faceinpaint.variations import load
 
@@ -93,28 +93,25 @@ def _psnr(images, restored) -> list[float]:
 def table(rows: list[dict]) -> str:
     """The rows as a Markdown table: a line for each mask, dB."""
     kinds = [(name, kind) for name in FILTERS for kind in ("raw", "pasted")]
-    lines = [
-        f"| mask | published | {' | '.join(f'{kind}, {name}' for name, kind in kinds)} |",
-        f"|---|{'---:|' * (1 + len(kinds))}",
-    ]
+    lines = []
     for family in dict.fromkeys(row["family"] for row in rows):
         row_of = {row["filter"]: row for row in rows if row["family"] == family}
         cells = [f"{row_of['area']['published']:.2f}"]
         for name, kind in kinds:
             text, above = f"{row_of[name][kind][0]:.2f}", row_of[name][f"{kind}_above"][0]
             cells.append(f"**{text}**" if above > 0 else text)
-        lines.append(f"| {family} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append([family, *cells])
+    return markdown(["mask", "published", *(f"{kind}, {name}" for name, kind in kinds)], lines)
 
 
 def write(runs: list[str] | None, data: str, part: str, first: int | None, out: Path) -> str:
-    """The study, as `studies.STUDIES` has it. Raises `UserError` for networks of another size than 64 pixels, and where
-    `data` has no whole CelebA pictures."""
+    """The study, as `studies.STUDIES` has it. Raises `UserError` for networks of another size than 64 pixels, and as
+    `results.celeba_faces`."""
     (run,) = runs or [None]
     inpainter = load(run)
     if inpainter.config.size != SIZE:
         raise UserError(f"--study published: is of networks of {SIZE} pixels; --run has {inpainter.config.size}")
-    faces = unseen_faces(data, Config(size=SIZE), part)
+    faces = celeba_faces(data, part)
     pictures = celeba.originals(faces, part, data)[:first]
     written = {
         "command": command("published", runs, data, part, first, out),

@@ -14,7 +14,7 @@ from pathlib import Path
 from faceinpaint import training
 from faceinpaint.celeba import Faces
 from faceinpaint.config import UserError, preset
-from faceinpaint.evaluation import unseen_faces
+from faceinpaint.evaluation import markdown, unseen_faces
 from faceinpaint.studies.claims import Watch
 from faceinpaint.studies.results import as_json, measured_on
 from faceinpaint.system import files
@@ -52,13 +52,10 @@ def kept_in(path: Path) -> dict[tuple, dict]:
 
 def table(rows: list[dict]) -> str:
     """Markdown: PSNR in the hole and LPIPS of each candidate, preset by preset."""
-    head = "| preset | generator's rate | discriminator's | PSNR in the hole | LPIPS |\n|---|---:|---:|---:|---:|"
-    lines = [
-        f"| {row['preset']} | {row['generator_rate']:g} | {row['discriminator_rate']:g} "
-        f"| {row['hole_psnr']:.2f} | {row.get('lpips', float('nan')):.4f} |"
-        for row in sorted(rows, key=lambda row: row["preset"])
-    ]
-    return "\n".join([head, *lines])
+    rows = sorted(rows, key=lambda row: row["preset"])
+    lines = [[row["preset"], f"{row['generator_rate']:g}", f"{row['discriminator_rate']:g}",
+              f"{row['hole_psnr']:.2f}", f"{row.get('lpips', float('nan')):.4f}"] for row in rows]  # fmt: skip
+    return markdown(["preset", "generator's rate", "discriminator's", "PSNR in the hole", "LPIPS"], lines)
 
 
 def main(argv: list[str]):

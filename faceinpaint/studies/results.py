@@ -9,7 +9,7 @@ import numpy as np
 from faceinpaint import figures
 from faceinpaint.baselines import BASELINES
 from faceinpaint.celeba import Faces
-from faceinpaint.config import Config, UserError
+from faceinpaint.config import WHOLE_SIDE, Config, UserError
 from faceinpaint.evaluation import (
     damaged_examples,
     evaluate_methods,
@@ -79,6 +79,16 @@ def write(runs: list[str] | None, data: str, part: str, first: int | None, out: 
     return "\n\n".join([table(rows), *(table(paired, metric, interval=True) for metric in KEPT if paired)])
 
 
+def celeba_faces(data: str, part: str) -> Faces:
+    """The faces of `data` for a study that is of CelebA's own pictures. Raises `UserError` for others, and as
+    `unseen_faces`."""
+    faces = unseen_faces(data, Config(), part)
+    side = getattr(faces, part).shape[1]
+    if side != WHOLE_SIDE:
+        raise UserError(f"--data {data}: pictures of {side} pixels; this study wants CelebA's of 178x218")
+    return faces
+
+
 def command(study: str, runs: list[str] | None, data: str, part: str, first: int | None, out: Path) -> str:
     """What to type for the same study again, but for the folders of this machine."""
     asked = {"--study": study if study != "results" else None, "--run": " ".join(runs or []), "--part": part}
@@ -106,10 +116,10 @@ def differences(rows: list[dict], first: str, keys=None, metrics=KEPT) -> list[d
     return compared
 
 
-def shown_damage(faces, config: Config, seed=0):
-    """Some of `faces` uint8 [N, S, S, 3], drawn by `seed`, not picked, each with another kind of damage, in the order
+def shown_damage(faces, config: Config):
+    """Some of `faces` uint8 [N, S, S, 3], drawn, not picked, each with another kind of damage, in the order
     of `SHOWN`: images uint8 [n, size, size, 3] and masks [n, size, size, 1]."""
-    drawn = np.random.default_rng(seed).choice(len(faces), min(len(SHOWN), len(faces)), replace=False)
+    drawn = np.random.default_rng(0).choice(len(faces), min(len(SHOWN), len(faces)), replace=False)
     examples = [damaged_examples(faces[[i]], config, name) for i, name in zip(drawn, SHOWN, strict=False)]
     return tuple(np.concatenate(stage) for stage in zip(*examples, strict=True))
 

@@ -1,7 +1,8 @@
 """What the trials of `claims` say: differences with their intervals, verdicts, and how they change with training.
 
-A verdict stands where the intervals of all seeds lie on one side of 0. Each interval is over faces, by the bootstrap;
-that another training of the same system differs is what the seeds are for.
+A verdict stands where each training of one system differs from each of the other, to the same side, with an interval
+clear of 0. Each interval is over faces, by the bootstrap; that another training of the same system differs is what the
+seeds are for.
 """
 
 import json
@@ -12,15 +13,16 @@ from zipfile import BadZipFile
 import numpy as np
 
 from faceinpaint.config import UserError
-from faceinpaint.evaluation import mean_and_interval
+from faceinpaint.evaluation import markdown, mean_and_interval
 from faceinpaint.figures import plt
 from faceinpaint.masks import FAMILIES
 from faceinpaint.studies import trials
 
 REFERENCE = "paper"
 ABSENT = "None of these trials is there yet."
-BETTER = {"hole_psnr": 1, "lpips": -1, "frechet": -1, "high": 1}  # the side on which a difference is one for the better
+BETTER = {"hole_psnr": 1, "lpips": -1, "frechet": -1, "high": -1}  # the side on which a difference is for the better
 LABELS = {"hole_psnr": "PSNR in the hole (dB)", "lpips": "LPIPS"}  # of the figures' axes
+NAMES = {"hole_psnr": "PSNR in the hole", "lpips": "LPIPS", "frechet": "Fréchet distance"}  # of the tables' columns
 DIGITS = {"hole_psnr": 2, "lpips": 4, "frechet": 1, "high": 2}
 WHOLE = [("family", family, 0) for family in (*FAMILIES, *trials.HALVES)]
 
@@ -55,10 +57,12 @@ def missing(found: dict, names) -> list[str]:
 def difference(one: Measured, other: Measured, case: tuple, metric: str) -> list[float]:
     """[mean, low, high] of how much `one` has more of a metric than `other` in a case, over the faces that both have.
 
-    The Fréchet distance is one of a set. Its interval is 1.96 standard deviations of the differences in the resampled
-    sets to either side.
+    Of the share of high frequencies counts how far it is from 1, up or down: |log2 share|. The Fréchet distance is one
+    of a set. Its interval is 1.96 standard deviations of the differences in the resampled sets to either side.
     """
     pair = [trial.values[case][metric] for trial in (one, other)]
+    if metric == "high":
+        pair = [np.abs(np.log2(shares)) for shares in pair]
     if metric != "frechet":
         count = min(map(len, pair))
         return mean_and_interval(pair[0][:count] - pair[1][:count])
@@ -68,23 +72,17 @@ def difference(one: Measured, other: Measured, case: tuple, metric: str) -> list
 
 
 def differences(found: dict, name: str, case: tuple, metric: str, reference=REFERENCE) -> list[list[float]]:
-    """`difference` of `name` from `reference` for each seed that both have; a method without training has one alone,
-    which stands beside all of the other's. [] where one of them was not measured so."""
-    ones, others = found.get(name, {}), found.get(reference, {})
-    seeds = [
-        (a, b)
-        for a in ones
-        for b in others
-        if a == b or "trained" not in (ones[a].about.keys() & others[b].about.keys())
-    ]
+    """`difference` of every training of `name` from every one of `reference`, whichever their seeds; [] where one of
+    them was not measured so."""
+    pairs = [(one, other) for one in found.get(name, {}).values() for other in found.get(reference, {}).values()]
     if metric == "frechet":
-        seeds = [(a, b) for a, b in seeds if ones[a].about["rows"][0]["n"] == others[b].about["rows"][0]["n"]]
-    have = [(a, b) for a, b in seeds if all(metric in t.values.get(case, {}) for t in (ones[a], others[b]))]
-    return [difference(ones[a], others[b], case, metric) for a, b in have]
+        pairs = [pair for pair in pairs if len({trial.about["rows"][0]["n"] for trial in pair}) == 1]
+    have = [pair for pair in pairs if all(metric in trial.values.get(case, {}) for trial in pair)]
+    return [difference(*pair, case, metric) for pair in have]
 
 
 def verdict(intervals: list[list[float]], better: int) -> str:
-    """better, worse, or open: where the intervals of the seeds are not all on one side of 0, or there is none."""
+    """better, worse, or open: where the intervals are not all on one side of 0, or there is none."""
     if intervals and all(low > 0 for _, low, _ in intervals):
         return "better" if better > 0 else "worse"
     if intervals and all(high < 0 for *_, high in intervals):
@@ -92,31 +90,34 @@ def verdict(intervals: list[list[float]], better: int) -> str:
     return "open"
 
 
-def _cell(intervals: list[list[float]], metric: str) -> str:
-    """The mean of the seeds' differences and the widest of their bounds; bold where a verdict stands, in italics where
-    one seed alone says so."""
+def _seeds(found: dict, name: str) -> str:
+    trained = sum("trained" in trial.about for trial in found[name].values())
+    return {0: "no training", 1: "1 seed"}.get(trained, f"{trained} seeds")
+
+
+def _cell(found: dict, name: str, case: tuple, metric: str, reference=REFERENCE) -> str:
+    """The mean of the `differences` and the widest of their bounds; bold where a verdict stands, in italics where of
+    `name` one seed alone says so."""
+    intervals = differences(found, name, case, metric, reference)
     if not intervals:
         return ""
     means, lows, highs = zip(*intervals, strict=True)
     mean, low, high = (f"{x:+.{DIGITS[metric]}f}" for x in (np.mean(means), min(lows), max(highs)))
-    mark = "" if verdict(intervals, BETTER[metric]) == "open" else "**" if len(intervals) > 1 else "*"
+    stands = verdict(intervals, BETTER[metric]) != "open"
+    mark = ("*" if _seeds(found, name) == "1 seed" else "**") if stands else ""
     return f"{mark}{mean}{mark} ({low} to {high})"
 
 
 def _markdown(head: list[str], lines: list[list[str]]) -> str:
-    if len(head) < 2 or not lines:
-        return ABSENT
-    rule = "|".join(["---", *["---:"] * (len(head) - 1)])
-    return "\n".join([f"| {' | '.join(head)} |", f"|{rule}|", *(f"| {' | '.join(line)} |" for line in lines)])
+    return markdown(head, lines) if len(head) > 1 and lines else ABSENT
 
 
 def table(found: dict, names, metric: str, reference=REFERENCE, cases=WHOLE) -> str:
-    """Markdown: how much each of `names` differs from `reference` in each of the `cases`, with the widest interval of
-    its seeds, of which the head gives the number; marked as `_cell` does it."""
+    """Markdown: how much each of `names` differs from `reference` in each of the `cases`, marked as `_cell` does it,
+    with the number of its seeds in the head."""
     columns = [name for name in names if any(differences(found, name, case, metric, reference) for case in cases)]
-    lines = [[_called(case), *(_cell(differences(found, name, case, metric, reference), metric) for name in columns)]
-             for case in cases]  # fmt: skip
-    return _markdown(["family", *(f"{name} ({_seeds(found, name, reference)})" for name in columns)], lines)
+    lines = [[_called(case), *(_cell(found, name, case, metric, reference) for name in columns)] for case in cases]
+    return _markdown(["family", *(f"{name} ({_seeds(found, name)})" for name in columns)], lines)
 
 
 def tables(found: dict, names, metrics, cases=WHOLE, reference=REFERENCE) -> str:
@@ -131,11 +132,6 @@ def _called(case: tuple) -> str:
     return f"{family}, {turn:+d}°" if turn else family
 
 
-def _seeds(found: dict, name: str, reference: str) -> str:
-    pairs = max((len(differences(found, name, case, "hole_psnr", reference)) for case in WHOLE), default=0)
-    return "1 seed" if pairs == 1 else f"{pairs} seeds"
-
-
 def levels(found: dict, names, metric: str, cases=WHOLE) -> str:
     """Markdown: the metric itself of each of `names`, the mean of its seeds."""
     names = [name for name in names if name in found]
@@ -148,51 +144,65 @@ def levels(found: dict, names, metric: str, cases=WHOLE) -> str:
     return _markdown(["family", *names], lines)
 
 
-def summary(found: dict, names, reference=REFERENCE, cases=WHOLE) -> str:
-    """Markdown: in how many of the `cases` each of `names` is better and worse than `reference`, by a verdict that
-    stands, and in how many neither."""
-    metrics = {"hole_psnr": "PSNR in the hole", "lpips": "LPIPS", "frechet": "Fréchet distance"}
+def summary(found: dict, names) -> str:
+    """Markdown: in how many families each of `names` is better and worse than `REFERENCE`, by a verdict that stands,
+    and in how many neither."""
     lines = []
     for name in (name for name in names if name in found):
-        line = [name, _seeds(found, name, reference)]
-        for metric in metrics:
-            known = [differences(found, name, case, metric, reference) for case in cases]
+        line = [name, _seeds(found, name)]
+        for metric in NAMES:
+            known = [differences(found, name, case, metric) for case in WHOLE]
             said = [verdict(one, BETTER[metric]) for one in known if one]
             line.append(f"{said.count('better')} / {said.count('worse')} / {said.count('open')}")
         lines.append(line)
-    return _markdown(["better / worse / open", "seeds", *metrics.values()], lines)
+    return _markdown(["better / worse / open", "seeds", *NAMES.values()], lines)
 
 
-def won(found: dict, other: str, cases, name=REFERENCE) -> str:
-    """Markdown: `name` against `other` in each of the `cases`: differences, and the share of faces on which it is the
-    better one, over all seeds."""
-    if not {name, other} <= found.keys():
+def luck(found: dict) -> str:
+    """Markdown: of each system of two seeds, in how many families these differ from each other, an interval clear of
+    0."""
+    lines = []
+    for name, trained in found.items():
+        if len(trained) == 2:
+            seeds = {"0": {0: trained[0]}, "1": {0: trained[1]}}
+            told = {metric: [differences(seeds, "1", case, metric, "0") for case in WHOLE] for metric in NAMES}
+            apart = [sum(verdict(one, 1) != "open" for one in told[metric]) for metric in NAMES]
+            lines.append([name, *(f"{count} of {len(WHOLE)}" for count in apart)])
+    return _markdown(["two seeds apart", *NAMES.values()], lines)
+
+
+def won(found: dict, other: str, cases) -> str:
+    """Markdown: `REFERENCE` against `other` in each of the `cases`: differences, and the share of faces on which it is
+    the better one, over all seeds."""
+    if not {REFERENCE, other} <= found.keys():
         return ABSENT
     lines = []
     for case in cases:
         line = [_called(case)]
         for metric in ("hole_psnr", "lpips"):
-            values = [trial.values.get(case, {}).get(metric) for trial in found.get(name, {}).values()]
-            theirs = [trial.values.get(case, {}).get(metric) for trial in found.get(other, {}).values()]
-            pairs = [BETTER[metric] * (a - b) > 0 for a in values for b in theirs if a is not None and b is not None]
+            ours, theirs = (
+                [trial.values[case][metric] for trial in found[name].values() if metric in trial.values.get(case, {})]
+                for name in (REFERENCE, other)
+            )
+            pairs = [BETTER[metric] * (a - b) > 0 for a in ours for b in theirs]
             share = f"{np.mean(pairs):.0%}" if pairs else ""
-            line += [_cell(differences(found, name, case, metric, other), metric), share]
+            line += [_cell(found, REFERENCE, case, metric, other), share]
         lines.append(line)
-    return _markdown([f"{name} - {other}", "PSNR in the hole", "faces won", "LPIPS", "faces won"], lines)
+    return _markdown([f"{REFERENCE} - {other}", "PSNR in the hole", "faces won", "LPIPS", "faces won"], lines)
 
 
-def costs(measured: list[dict], names, reference=REFERENCE) -> str:
-    """Markdown: parameters of the generator, seconds of an epoch, the same as a multiple of the reference's, and the
-    most memory that training takes. measured: the rows of `bench`, all of one run on one machine."""
+def costs(measured: list[dict], names) -> str:
+    """Markdown: parameters of the generator, seconds of an epoch, the same as a multiple of `REFERENCE`'s, and the most
+    memory that training takes. measured: the rows of `bench`, all of one run on one machine."""
     value = {row["name"].partition(": ")[::2]: row["median"] for row in measured}
-    epoch = next((what for name, what in value if name == reference and what.startswith("epoch")), None)
+    epoch = next((what for name, what in value if name == REFERENCE and what.startswith("epoch")), None)
     lines = []
     for name in (name for name in names if (name, epoch) in value):
         seconds, parameters = value[name, epoch], value[name, "parameters"]
         memory = value[name, "peak memory of training"]
-        relative = seconds / value[reference, epoch]
+        relative = seconds / value[REFERENCE, epoch]
         lines.append([name, f"{parameters:.2f}", f"{seconds:.0f}", f"{relative:.2f}", f"{memory:.2f}"])
-    return _markdown(["", "million parameters", f"s, {epoch}", f"times {reference}", "GiB of memory"], lines)
+    return _markdown(["", "million parameters", f"s, {epoch}", f"times {REFERENCE}", "GiB of memory"], lines)
 
 
 def _course(ours: list[dict], theirs: list[dict], name: str) -> list[float]:
@@ -201,23 +211,23 @@ def _course(ours: list[dict], theirs: list[dict], name: str) -> list[float]:
     return [one[name] - other[name] for one, other in zip(ours, last, strict=True) if name in one and name in other]
 
 
-def curves(found: dict, names, reference=REFERENCE):
-    """A figure: how much each of `names` differs from `reference` after every epoch of training, a line for each seed.
+def curves(found: dict, names):
+    """A figure: how much each of `names` differs from `REFERENCE` after every epoch of training, a line for each seed.
 
     PSNR in the hole and LPIPS are of validation faces, the families of damage taking turns. Beyond the last epoch of
-    `reference`, that is what counts. None, said in a line, where there is nothing to draw.
+    `REFERENCE`, that is what counts. None, said in a line, where there is nothing to draw.
     """
-    if not [name for name in names if found.get(name, {}).keys() & found.get(reference, {}).keys()]:
+    if not [name for name in names if found.get(name, {}).keys() & found.get(REFERENCE, {}).keys()]:
         return print(ABSENT)
     figure, panels = plt.subplots(1, len(LABELS), figsize=(10, 3.6), layout="constrained")
     for axes, (metric, label) in zip(panels, LABELS.items(), strict=True):
         for number, name in enumerate(name for name in names if name in found):
-            for seed in sorted(found[name].keys() & found.get(reference, {}).keys()):
-                values = _course(*(found[one][seed].about["history"] for one in (name, reference)), f"val_{metric}")
+            for seed in sorted(found[name].keys() & found.get(REFERENCE, {}).keys()):
+                values = _course(*(found[one][seed].about["history"] for one in (name, REFERENCE)), f"val_{metric}")
                 style = {"color": f"C{number}", "linestyle": ("-", "--", ":")[seed % 3], "marker": "."}
                 axes.plot(range(1, len(values) + 1), values, **style, label=None if seed else name)
         axes.axhline(0, color="grey", linewidth=0.8)
-        axes.set(xlabel="epoch", ylabel=f"{label}, less that of {reference}")
+        axes.set(xlabel="epoch", ylabel=f"{label}, less that of {REFERENCE}")
         axes.grid(alpha=0.3)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8)
     return figure

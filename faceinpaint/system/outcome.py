@@ -1,0 +1,47 @@
+"""How a command ends: its exit code, and one line about what the user can mend. No TensorFlow."""
+
+import signal
+import sys
+from collections.abc import Callable
+
+from faceinpaint.config import UserError
+from faceinpaint.system import signals
+
+
+def _reason(error: Exception) -> str:
+    """One line for what went wrong outside this program."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed: use .venv/bin/python, which `make train` creates"
+    if isinstance(error, ImportError) and "shared object" in str(error):
+        return f"a system library is missing ({error}); on Debian or Ubuntu: sudo apt-get install libgl1 libglib2.0-0"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which then ends a command as Ctrl-C does: everything in the middle is tidied up."""
+
+
+def _terminate(*_):
+    raise Terminated
+
+
+def exit_code(work: Callable[[], None], again="the same command") -> int:
+    """Calls `work`: 0; 2 for what the user can mend; 130 for Ctrl-C, 143 for SIGTERM.
+
+    again: the command that goes on from what is finished.
+    """
+    try:
+        with signals.handled({signal.SIGTERM: _terminate}):
+            work()
+    except (UserError, OSError, ImportError) as error:
+        if isinstance(error, ImportError) and (error.name or "").startswith("faceinpaint"):
+            raise  # our own fault
+        print(f"faceinpaint: {_reason(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as interrupt:
+        stopped, code = ("terminated", 143) if isinstance(interrupt, Terminated) else ("interrupted", 130)
+        print(f"\nfaceinpaint: {stopped}; {again} goes on from what is finished", file=sys.stderr)
+        return code
+    return 0
