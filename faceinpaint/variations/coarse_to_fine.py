@@ -32,8 +32,7 @@ def _gated_stage(x, widths, stage, dtype):
 
 
 def build_coarse_to_fine(config: Config, dtype="float32") -> keras.Model:
-    """The generator of SC-FEGAN (Jo and Park 2019) and DeepFill v2 (Yu et al. 2019), without their sketches and their
-    contextual attention.
+    """The generator of DeepFill v2 (Yu et al. 2019), without sketches and contextual attention.
 
     The first stage repairs coarsely, its result is pasted into the hole, the second refines it.
     Input and output: as `networks.build_unet`; the layer `coarse_image` gives the first stage's image.

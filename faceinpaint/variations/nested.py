@@ -1,5 +1,5 @@
-"""A second discriminator inside the first: on the hole's own patch (Li et al. 2019, "Face inpainting via nested
-generative adversarial networks")."""
+"""A second discriminator beside the first: on the hole's own patch, as the outer of two nested networks has it (Li et
+al. 2019, "Face inpainting via nested generative adversarial networks")."""
 
 from dataclasses import replace
 
@@ -65,7 +65,7 @@ class Nested(Inpainter):
     """The paper's system with both discriminators of `build_nested_discriminators`, their losses averaged (Li et al.
     2019: a global and a local one).
 
-    Left out: the third network of theirs, which compares the generator's codes.
+    Left out: the inner network, inside their generator, whose discriminator compares codes; and its residual structure.
     """
 
     build_discriminator = staticmethod(build_nested_discriminators)

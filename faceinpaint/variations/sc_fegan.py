@@ -1,5 +1,5 @@
-"""SC-FEGAN with its own losses (Jo and Park 2019, "SC-FEGAN: Face editing generative adversarial network with user's
-sketch and color"), without sketch and colour."""
+"""The losses of SC-FEGAN (Jo and Park 2019, "SC-FEGAN: Face editing generative adversarial network with user's sketch
+and color"), without sketch and colour."""
 
 import keras
 import tensorflow as tf
@@ -46,7 +46,8 @@ def style_loss(activations, others):
 
 
 class ScFegan(CoarseToFine):
-    """The two-stage network with its kind's losses: L1, perceptual, style and hinge.
+    """The two-stage network, to which the paper counts SC-FEGAN, with its losses: L1, perceptual, style and hinge. (Jo
+    and Park's own generator is one U-Net of gated convolutions.)
 
     Perceptual and style loss are those of what is restored, by the AlexNet that LPIPS uses (theirs: VGG-16), which is
     fetched when training begins. Left out: total variation, the penalties on the discriminator's gradient and its

@@ -1,5 +1,5 @@
 """The Wasserstein loss with gradient penalty, and a regression term (Murugan 2018, "Facial information recovery from
-heavily damaged images using generative adversarial network")."""
+heavily damaged images using generative adversarial network": of blurred faces; here of holes)."""
 
 import tensorflow as tf
 
