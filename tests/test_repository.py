@@ -240,6 +240,23 @@ def function_lengths() -> dict[str, int]:
     return lengths
 
 
+def test_code_that_a_notebook_shows_is_the_code():
+    code = "\n".join(path.read_text() for path in (ROOT / "faceinpaint").rglob("*.py"))
+    shown = []
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        cells = json.loads(path.read_text())["cells"]
+        texts = [
+            "".join(output.get("data", {}).get("text/markdown", ""))
+            for cell in cells
+            for output in cell.get("outputs", [])
+        ]
+        shown += [
+            text.removeprefix("```python\n").removesuffix("```") for text in texts if text.startswith("```python")
+        ]
+    assert len(shown) >= 2
+    assert all(part in code for part in shown)
+
+
 def test_functions_are_short():
     lengths = function_lengths()
     assert statistics.median(lengths.values()) <= 10
