@@ -155,8 +155,8 @@ def _line(row: dict) -> str:
 
 
 def table(rows: list[dict], metric="hole_psnr", framing=WHOLE_SIDE, study="family", interval=False) -> str:
-    """A Markdown table of one metric in one study: a line for each case, a column for each method, the best bold. With
-    `interval` none is bold, and each mean has its 95 % interval."""
+    """A Markdown table of one metric in one study: a line for each case, a column for each method, the best bold, and
+    what prints the same. With `interval` none is bold, and each mean has its 95 % interval."""
     rows = [row for row in rows if (row["framing"], row["study"]) == (framing, study) and metric in row]
     columns = list(dict.fromkeys(row["method"] for row in rows))
     lines = []
@@ -179,9 +179,9 @@ def _digits(metric: str) -> int:
 
 def _cells(values: dict[str, list[float]], metric: str) -> list[str]:
     best = min if "l1" in metric or metric.startswith(("lpips", "frechet")) else max
-    top = best(mean for name, (mean, *_) in values.items() if name != REAL)
     texts = {name: f"{mean:.{_digits(metric)}f}" for name, (mean, *_) in values.items()}
-    return [f"**{text}**" if values[name][0] == top else text for name, text in texts.items()]
+    top = texts[best((name for name in values if name != REAL), key=lambda name: values[name][0])]
+    return [f"**{text}**" if text == top and name != REAL else text for name, text in texts.items()]
 
 
 def _with_interval(value: list[float], metric: str) -> str:

@@ -212,6 +212,8 @@ def test_table_marks_the_best():
     header = ["| family | a | b |", "|---|---:|---:|"]
     assert evaluation.table(rows).splitlines() == [*header, "| nose | **20.13** | 19.00 |"]
     assert "| 0.201 | **0.190** |" in evaluation.table(rows, "hole_l1")
+    rows[1]["hole_l1"][0] = 0.2009
+    assert "| **0.201** | **0.201** |" in evaluation.table(rows, "hole_l1")
     assert len(evaluation.table(rows, framing=128).splitlines()) == 2
 
 
