@@ -142,7 +142,7 @@ def _writable(path: str) -> Path:
 
 def _positive(text: str) -> int:
     if (number := int(text)) < 1:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{number}: must be at least 1")
     return number
 
 
@@ -168,7 +168,14 @@ SIZE = _option(
 )
 DETAIL = [
     _option("--no-other-half", dest="other_half", action="store_false", help="no detail from the undamaged side"),
-    _option("--reference", nargs="+", default=[], metavar="OTHER", help="other photos of the same person, for detail"),
+    _option(
+        "--reference",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="OTHER",
+        help="other photos of the same person, for detail",
+    ),
     _option(
         "--reference-eyes",
         **EYES,
@@ -265,7 +272,9 @@ def main(argv: list[str] | None = None) -> int:
         program.print_help()
         return 0
     again = "the same command without --fresh" if getattr(args, "fresh", False) else "the same command"
-    return outcome.exit_code(lambda: args.run_command(args), again)
+    goes_on = args.run_command in (train, paint)
+    then = f"{again} {'goes on from what is finished' if goes_on else 'begins anew'}"
+    return outcome.exit_code(lambda: args.run_command(args), then)
 
 
 if __name__ == "__main__":

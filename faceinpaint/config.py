@@ -154,16 +154,22 @@ def to_json(config: Config) -> str:
 def revived(fields: dict, where: Path) -> Config:
     """The `Config` of `fields` that this or an earlier version wrote at `where`.
 
-    Prints a line about the keys that are retired. Raises `UserError` naming any other key that is not a field.
+    Prints a line about the keys that are retired. Raises `UserError` naming `where` and any other key that is not a
+    field.
     """
     retired = [key for key in RETIRED if key in fields]
     if retired:
         print(f"{where}: {', '.join(retired)}: retired since this run was made, and left out")
-    return from_dict({key: value for key, value in fields.items() if key not in RETIRED})
+    try:
+        return from_dict({key: value for key, value in fields.items() if key not in RETIRED})
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
 
 
 def read(path: Path) -> Config:
     """The `Config` in the JSON file `path`. Raises `UserError` when it cannot be read as one."""
+    if not path.is_file():
+        raise UserError(f"{path}: not there; restore it, for it says what the run's networks are")
     try:
         return revived(dict(json.loads(path.read_text())), path)
     except (OSError, ValueError, TypeError) as error:

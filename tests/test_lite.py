@@ -114,7 +114,7 @@ def test_what_cannot_be_loaded_is_said(lite_run, tmp_path, monkeypatch):
         ):
             lite.load(tmp_path)
     (tmp_path / "config.json").unlink()
-    with pytest.raises(UserError, match=r"config.json: not a faceinpaint config"):
+    with pytest.raises(UserError, match=r"config.json: not there; restore it"):
         lite.load(tmp_path)
     shutil.copy(lite_run / "config.json", tmp_path)
     monkeypatch.setattr(restoring, "WEIGHTS", tmp_path)

@@ -618,12 +618,15 @@ def test_a_cleared_mask_stays_cleared(photo, lite_run, monkeypatch, capsys):
         (["--mask", "none.png"], "none.png: no such file"),
         (["--reference-eyes", "1,2,30,4"], "--reference-eyes: names eyes in a --reference, but there is none"),
         (["--reference", "none.png", "--reference-eyes", "1,2,30,4"], "none.png: no such file"),
+        (["--reference", "photo.png", "--reference-eyes", "80,90,120,90"], "--reference is the photo itself"),
+        (["-o", "../o.png", "--reference", "../o.png", "--reference-eyes", "80,90,120,90"], "never written over"),
         (["--eyes", "1,2,3"], "--eyes 1,2,3: not four numbers; give both eyes"),
         (["--port", "70000"], "--port 70000: cannot be had (a port is at most 65535); leave it out"),
     ],
 )
 def test_refusals(options, part, photo, lite_run, monkeypatch, capsys):
     monkeypatch.chdir(photo.parent)
+    Path("../o.png").write_bytes(photo.read_bytes())
     served(monkeypatch, lambda desk: pytest.fail("it was served"))
     assert main(["paint", "photo.png", "--run", str(lite_run), *options]) == 2
     printed = capsys.readouterr().err

@@ -2,11 +2,12 @@
 
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
 import zlib
-from io import BytesIO
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import cv2
@@ -339,6 +340,7 @@ EXACT = {
     "grey16.png": cv2.imencode(".png", colours()[..., 0].astype(np.uint16) * 251)[1].tobytes(),
     "rgba16.png": cv2.imencode(".png", RGBA.astype(np.uint16) * 251)[1].tobytes(),
     "rgb.tif": encoded(kind="TIFF", compression="tiff_lzw"),
+    "rgba.tif": encoded(RGBA, kind="TIFF"),
     "grey_alpha.tif": encoded(Image.fromarray(RGBA).convert("LA"), kind="TIFF"),
     "rgb16.tif": cv2.imencode(".tif", colours().astype(np.uint16) * 251)[1].tobytes(),
     "rgb.bmp": encoded(kind="BMP"),
@@ -366,6 +368,150 @@ def test_kind_depth_and_every_pixel_outside_the_hole_are_kept(name, folder, lite
         assert np.array_equal(new, old)
     if not name.endswith((".pfm", ".ppm", ".pgm")) and "16" not in name:
         assert in_file(name).mode == in_file(f"out{Path(name).suffix}").mode
+
+
+def raw_tiff(pixels, photometric, together=True) -> bytes:
+    """An uncompressed TIFF of `pixels` uint8 or uint16 [H, W, channels], or of each channel in a plane of its own."""
+    height, width, samples = pixels.shape
+    planes = [pixels] if together else list(np.moveaxis(pixels, -1, 0))
+    data, bits = b"".join(plane.tobytes() for plane in planes), 8 * pixels.dtype.itemsize
+    size, at = len(data) // len(planes), 8 + len(data)
+    tags = {
+        256: [width], 257: [height], 258: [bits] * samples, 259: [1], 262: [photometric], 277: [samples],
+        273: [8 + size * i for i in range(len(planes))], 278: [height], 279: [size] * len(planes),
+        284: [1 if together else 2], **({338: [2]} if samples in (2, 4) else {}),
+    }  # fmt: skip
+    far, entries = b"", b""
+    for tag, values in sorted(tags.items()):
+        packed = struct.pack(f"<{len(values)}I", *values)
+        place = packed if len(values) == 1 else struct.pack("<I", at + len(far))
+        entries += struct.pack("<HHI", tag, 4, len(values)) + place
+        far += packed if len(values) > 1 else b""
+    directory = struct.pack("<H", len(tags)) + entries + bytes(4)
+    return b"II*\0" + struct.pack("<I", at + len(far)) + data + far + directory
+
+
+TEN_BITS = [cv2.IMWRITE_AVIF_DEPTH, 10]
+DEEP = colours().astype(np.uint16) * 257
+OWN_WHITE = {  # content, and what it shows
+    "100.pgm": (b"P5\n# drawn\n200 160\n100\n" + np.uint8(colours()[..., 0] * (100 / 255)).tobytes(), np.uint8),
+    "1023.ppm": (b"P6 200 160 1023\n" + (colours() * (1023 / 255)).astype(">u2").tobytes(), np.uint16),
+    "ten.avif": (cv2.imencode(".avif", np.uint16(colours()[..., ::-1] * 4.01), TEN_BITS)[1].tobytes(), np.uint16),
+    "negative.tif": (raw_tiff(65535 - DEEP[..., :1], photometric=0), np.uint16),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OWN_WHITE)
+def test_a_picture_whose_white_is_its_own_keeps_its_look(name, folder, lite_run):
+    content, depth = OWN_WHITE[name]
+    Path(name).write_bytes(content)
+    assert restore(lite_run, photo=name, out="out.png") == 0
+    written = cv2.imread("out.png", cv2.IMREAD_UNCHANGED)
+    assert written.dtype == depth
+    expected = colours()[..., ::-1] if written.ndim == 3 else colours()[..., 0]
+    shown = written / (np.iinfo(depth).max / 255)
+    assert np.abs(shown - expected)[~hole()].mean() < (6 if name == "ten.avif" else 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (raw_tiff(DEEP, photometric=2, together=False), "its colours lie apart, each in a plane of its own; save it"),
+        (raw_tiff(DEEP[..., :2], photometric=1), "16 bits a channel, of which 8 would be left; save it as PNG"),
+    ],
+)
+def test_what_would_be_read_wrongly_is_refused(content, part, folder, lite_run, capfd):
+    Path("photo.tif").write_bytes(content)
+    refused(capfd, restore(lite_run, photo="photo.tif"), part, "photo.tif: ")
+
+
+def test_a_mask_whose_white_is_1(folder, lite_run):
+    assert restore(lite_run) == 0
+    expected = Path("out.png").read_bytes()
+    Path("mask.pgm").write_bytes(b"P5 200 160 1\n" + hole().astype(np.uint8).tobytes())
+    assert restore(lite_run, mask="mask.pgm") == 0
+    assert Path("out.png").read_bytes() == expected
+
+
+def test_a_photo_in_the_place_of_its_mask_is_refused(folder, lite_run, capfd):
+    grey = cv2.cvtColor(colours(), cv2.COLOR_RGB2GRAY)
+    grey[HOLE] = 255
+    Path("mask.png").write_bytes(encoded(grey))
+    refused(capfd, restore(lite_run), "of it is grey, as of a photo; paint the damage white", "mask.png: ")
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_what_is_wrong_with_a_mask_is_said_in_its_own_colour(level, folder, lite_run, capfd):
+    Path("mask.png").write_bytes(mask_file(np.full((HEIGHT, WIDTH), level)))
+    part = "nothing is darker than half" if level else "all of it is black; paint only the damage black"
+    asked = ("photo.png", "mask.png", "out.png", "--eyes", EYES, "--damage", "black")
+    refused(capfd, restore(lite_run, *asked), part, "mask.png: ")
+
+
+@pytest.mark.parametrize("kind", ["png", "tif", "webp"])
+def test_what_is_written_upright_says_so_in_its_xmp_as_well(kind, folder, lite_run):
+    """EXIF and XMP both turn this JPEG; written upright, neither turns it again."""
+    exif = Image.Exif()
+    exif[274] = 6
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    Path("photo.jpg").write_bytes(encoded(kind="JPEG", exif=exif, xmp=xmp))
+    Path("mask.png").write_bytes(mask_file(np.rot90(hole(), -1) * 255))
+    out = f"out.{kind}"
+    assert restore(lite_run, "photo.jpg", "mask.png", out, "--eyes", "90,70,90,120") == 0
+    assert photo_read.read(Path(out)).shape == (WIDTH, HEIGHT)
+    assert b'tiff:Orientation="6"' not in Path(out).read_bytes()
+
+
+def test_a_reference_is_never_written_over_and_never_the_photo(folder, lite_run, capfd):
+    Path("other.png").write_bytes(encoded(colours()[:, ::-1].copy()))
+    asked = ("--eyes", EYES, "--reference-eyes", EYES, "--reference")
+    before = snapshot(folder)
+    part = "other.png: is other.png, which is never written over; give another -o"
+    refused(capfd, restore(lite_run, "photo.png", "mask.png", "other.png", *asked, "other.png"), part)
+    part = "photo.png: --reference is the photo itself, and would bring its damage back; give another"
+    refused(capfd, restore(lite_run, "photo.png", "mask.png", "out.png", *asked, "photo.png"), part)
+    twice = (*asked, "other.png", "--reference", "other.png")
+    refused(capfd, restore(lite_run, "photo.png", "mask.png", "out.png", *twice), "1 for 2 photos")
+    assert snapshot(folder) == before
+
+
+def test_a_folder_that_is_not_there_and_a_folder_of_masks_for_the_results(folder, lite_run, capfd):
+    Path("masks").mkdir()
+    Path("photos").mkdir()
+    Path("photos/a.jpg").write_bytes(JPEG)
+    Path("masks/a.png").write_bytes(Path("mask.png").read_bytes())
+    refused(capfd, restore(lite_run, "foto", "masks", "out"), "foto: no such file or folder; check its name")
+    part = "masks: the folder of the masks; give another -o"
+    refused(capfd, restore(lite_run, "photos", "masks", "masks", "--align", "none"), part)
+    assert [path.name for path in Path("masks").iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "part"),
+    [
+        ("config.json", '{"size": 48}', "for pictures of 32 pixels, but config.json says 48"),
+        ("config.json", '{"sise": 32}', "config.json: config: unknown key 'sise'"),
+        ("config.json", None, "config.json: not there; restore it"),
+    ],
+)
+def test_a_run_that_does_not_fit_its_config(name, content, part, folder, lite_run, capfd):
+    run = Path(shutil.copytree(lite_run, folder / "run"))
+    (run / name).unlink()
+    if content:
+        (run / name).write_text(content)
+    assert restore(run) == 2
+    captured = capfd.readouterr().err
+    assert part in captured
+    assert captured.count("\n") == 1
+
+
+def test_a_name_that_the_console_has_no_letters_for(folder, lite_run, monkeypatch):
+    console = TextIOWrapper(BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", console)
+    Path("Łukasz.png").write_bytes(encoded())
+    assert restore(lite_run, photo="Łukasz.png", out="Łukasz out.png") == 0
+    console.flush()
+    assert console.buffer.getvalue() == b"\\u0141ukasz out.png: restored\n"
 
 
 @pytest.mark.parametrize(
@@ -783,6 +929,15 @@ def test_erased_damage_is_opaque_where_it_is_mended(folder, lite_run, capfd):
     assert restore(lite_run) == 0
     assert "transparent in the hole: opaque there now" in said(capfd)
     assert (np.asarray(in_file("out.png"))[..., 3] == 255).all()
+
+
+@pytest.mark.parametrize(("around", "inside", "becomes"), [(255, 20, 255), (128, 0, 128), (128, 128, 128)])
+def test_a_softly_erased_hole_becomes_as_opaque_as_the_rest(around, inside, becomes, folder, lite_run):
+    alpha = np.where(hole(), inside, around).astype(np.uint8)
+    alpha[:20] = 0  # what was never there counts for nothing
+    Path("photo.png").write_bytes(encoded(np.dstack([colours(), alpha])))
+    assert restore(lite_run) == 0
+    assert (np.asarray(in_file("out.png"))[..., 3][hole()] == becomes).all()
 
 
 @pytest.mark.parametrize("kind", ["inverted", "a white layer with a transparent hole"])

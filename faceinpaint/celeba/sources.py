@@ -131,6 +131,8 @@ def find(data: str, root: Path) -> Source:
 
     "auto" is `root`/celeba if it holds anything, else a TFDS `celeb_a` prepared before, else the sample.
     """
+    if not data:
+        raise UserError("--data: empty; it takes auto, sample, tfds, or the path of an archive or folder of images")
     celeba = root / "celeba"
     if data == "auto" and celeba.is_dir() and any(not file.name.startswith(".") for file in celeba.iterdir()):
         return archives.at(celeba)

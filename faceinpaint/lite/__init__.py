@@ -21,7 +21,8 @@ class LiteInpainter:
     """`restore` of an exported generator: what `Inpainter.restore` gives, within rounding."""
 
     def __init__(self, path: Path, config: Config):
-        """Raises ValueError or RuntimeError when `path` is no model that LiteRT can run."""
+        """Raises ValueError or RuntimeError when `path` is no model that LiteRT can run, `UserError` when it is of
+        another size than `config`."""
         self.config, self._alone = config, Lock()  # the interpreter is for one thread at a time
         self.finest = config.size * (2 if config.system == "octave" else 1)  # side of the largest picture
         with captured_stderr():  # LiteRT says which delegate it made
@@ -29,6 +30,11 @@ class LiteInpainter:
             interpreter.allocate_tensors()
             names = interpreter.get_signature_list()
             self._functions = {name: interpreter.get_signature_runner(name) for name in names}
+        sides = [runner.get_input_details()["image"]["shape"][1] for runner in self._functions.values()]
+        if config.size not in sides:
+            raise UserError(
+                f"{path}: for pictures of {min(sides)} pixels, but config.json says {config.size}; restore it"
+            )
 
     def _restored(self, image, mask):
         """image uint8 [size, size, 3] and mask float32 [size, size, 1] → restored, float32 in [-1, 1]."""

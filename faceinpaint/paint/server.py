@@ -13,7 +13,7 @@ import numpy as np
 from faceinpaint import lite
 from faceinpaint.paint.files import Work, as_text
 from faceinpaint.paint.session import Session, one_line
-from faceinpaint.photo.command import check_output, face_finder, read_references
+from faceinpaint.photo.command import check_output, check_references, face_finder, read_references
 from faceinpaint.photo.read import MAX_WHITE, read
 from faceinpaint.photo.write import FORMATS, check_holds
 from faceinpaint.system.loopback import Site, listen
@@ -77,8 +77,9 @@ def paint(photo: Path, out: Path | None = None, mask: Path | None = None, run=No
     out = out or photo.with_name(f"{photo.stem}-restored{suffix}")
     others = read_references(references, reference_eyes, "auto", lambda: restorer)
     work = Work(picture, out, restorer, {"other_half": other_half, "references": others})
-    check_output(out, photo, *([mask] if mask else []))
-    check_output(work.mask_path, photo)
+    check_output(out, photo, *([mask] if mask else []), *references)
+    check_output(work.mask_path, photo, *references)
+    check_references(photo, references)
     check_holds(out, picture)
     work.open(mask, face_finder(eyes, "none")(picture.colour(), np.zeros(picture.shape, bool)) if eyes else [])
     sockets = listen(port)

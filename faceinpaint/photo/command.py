@@ -53,10 +53,19 @@ def check_output(out: Path, *inputs: Path):
             raise UserError(f"{out}: is {path}, which is never written over; give another -o")
     if out.is_dir():
         raise UserError(f"{out}: a folder; give a file's name")
+    if out.exists() and not os.access(out, os.W_OK):
+        raise UserError(f"{out}: cannot be written over; allow it, or give another -o")
     if not out.parent.is_dir():
         raise UserError(f"{out}: there is no folder {out.parent}; make it, or give another -o")
     if not os.access(out.parent, os.W_OK):
         raise UserError(f"{out}: {out.parent} cannot be written to; allow it, or give another -o")
+
+
+def check_references(photo: Path, references):
+    """Refuses the photo itself as a reference."""
+    for path in references:
+        if photo.exists() and path.exists() and photo.samefile(path):
+            raise UserError(f"{path}: --reference is the photo itself, and would bring its damage back; give another")
 
 
 def _marked(texts: list[str], pixels, hole, restorer=None, option="--eyes") -> list[np.ndarray]:
@@ -135,15 +144,18 @@ def _decisions(photo, hole, spilled) -> list[str]:
 
 
 def restore_file(
-    photo_path: Path, mask_path: Path, out: Path, load: Callable, find_faces: Callable, drawn=AS_DRAWN, **options
-):
+    photo_path: Path, mask_path: Path, out: Path, load: Callable, find_faces: Callable, drawn=AS_DRAWN, spared=(),
+    **options,
+):  # fmt: skip
     """Restores the picture `photo_path` where the picture `mask_path` is white and writes it to `out`.
 
     load: called without arguments, gives an `Inpainter` or a `LiteInpainter`; find_faces: see `face_finder`; drawn: how
-    the mask is to be understood; options: of `restore_photo`. What the user should know goes to stderr, a line each.
+    the mask is to be understood; spared: the files of references, which are neither the photo nor written over;
+    options: of `restore_photo`. What the user should know goes to stderr, a line each.
     Raises `UserError` when a file cannot be used; nothing is written then.
     """
-    check_output(out, photo_path, mask_path)
+    check_output(out, photo_path, mask_path, *spared)
+    check_references(photo_path, spared)
     photo = read(photo_path)
     hole = read_mask(mask_path, photo, drawn.damage)
     check_holds(out, photo)
@@ -195,6 +207,8 @@ def restore_folder(photos: Path, masks: Path, out: Path, load: Callable, align: 
         )
     if not out.parent.is_dir() or (out.exists() and not out.is_dir()):
         raise UserError(f"{out}: not a folder, nor one that can be made; give another -o")
+    if out.exists() and out.samefile(masks):
+        raise UserError(f"{out}: the folder of the masks; give another -o")
     load()  # without these nothing can be done
     if align == "auto":
         detect.check_installed()
@@ -228,7 +242,10 @@ def restore(photo: Path, mask: Path, out: Path, run=None, eyes=None, align="auto
     load = cache(partial(lite.load, run))
     if eyes and align == "none":
         raise UserError("--eyes and --align none: two answers to where the face is; give one of them")
+    if not photo.exists():
+        raise UserError(f"{photo}: no such file or folder; check its name")
     options = {"other_half": other_half, "references": read_references(references, reference_eyes, align, load)}
+    options["spared"] = references
     if photo.is_dir():
         if not mask.is_dir():
             raise UserError(f"{mask}: not a folder, but {photo} is one; give the folder with the masks of its photos")

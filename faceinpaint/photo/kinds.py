@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 from PIL import TiffImagePlugin
 
 from faceinpaint.config import UserError
@@ -28,8 +29,12 @@ UNREADABLE = {
 }
 SUFFIXES = {".heic", ".heif", ".hif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw",
             ".jxl", ".psd"}  # fmt: skip
-DNG_VERSION, SUBFILE_TYPE, SUB_DIRECTORIES, PHOTOMETRIC = 50706, 254, 330, 262
-LAB = (8, 9, 10)  # values of PHOTOMETRIC
+DNG_VERSION, SUBFILE_TYPE, SUB_DIRECTORIES = 50706, 254, 330
+BITS, PHOTOMETRIC, SAMPLES, PLANES = 258, 262, 277, 284
+WHITE_IS_ZERO, LAB, APART = 0, (8, 9, 10), 2  # values of PHOTOMETRIC and PLANES
+GAP = rb"(?:\s|#[^\n]*\n)+"
+PNM_WHITE = re.compile(rb"P[2356]%b\d+%b\d+%b(\d+)|P7\s.*?MAXVAL\s+(\d+)" % (GAP, GAP, GAP), re.DOTALL)
+AV1 = b"av1C"  # the box of an AVIF that tells its depth, in two bits of its third byte
 
 # What a JPEG can hold besides its picture: how its XMP or its end announces it, and what is lost.
 COMPANIONS = {
@@ -70,6 +75,40 @@ def check_readable(path: Path, encoded: bytes):
         raise UserError(f"{path}: {RAW}")
     if tags.get(PHOTOMETRIC) in LAB:
         raise UserError(f"{path}: in Lab colours, which would shift; save it in RGB")
+    if tags.get(PLANES) == APART and tags.get(SAMPLES, 1) > 1 and _bits(tags) > 8:
+        raise UserError(f"{path}: its colours lie apart, each in a plane of its own; save it interleaved, or as PNG")
+
+
+def _bits(tags: dict) -> int:
+    bits = tags.get(BITS, 8)
+    return max(bits) if isinstance(bits, tuple) else bits
+
+
+def check_depth(path: Path, encoded: bytes, stored):
+    """Raises `UserError` where the pixels of a TIFF, as they were decoded, have fewer bits than it holds."""
+    bits, left = _bits(tiff_tags(encoded)), 8 * stored.dtype.itemsize
+    if bits > left:
+        raise UserError(f"{path}: {bits} bits a channel, of which {left} would be left; save it as PNG")
+
+
+def full_scale(stored, encoded: bytes):
+    """`stored` with white at the highest value of its type: libraries leave it where a PNM's maximum, the 10 or 12 bits
+    of an AVIF, or a TIFF of negative values have it."""
+    highest = white = np.iinfo(stored.dtype).max if stored.dtype.kind == "u" else 1
+    if told := PNM_WHITE.match(encoded[:1024]):
+        white = int(told[1] or told[2])
+    elif encoded[4:8] == b"ftyp" and AV1 in encoded and stored.dtype == np.uint16:
+        white = 4095 if encoded[encoded.index(AV1) + 6] & 0x20 else 1023
+    elif stored.dtype == np.uint16 and tiff_tags(encoded).get(PHOTOMETRIC) == WHITE_IS_ZERO:
+        return highest - stored
+    if white in (0, highest):
+        return stored
+    return np.rint(np.minimum(stored, white) * (highest / white)).astype(stored.dtype)
+
+
+def upright_xmp(xmp: bytes) -> bytes:
+    """`xmp` of a picture that is written upright."""
+    return re.sub(rb"""(tiff:Orientation(?:\s*=\s*["']|>\s*))\d""", rb"\g<1>1", xmp)
 
 
 def companions(header) -> list[str]:

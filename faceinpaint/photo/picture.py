@@ -55,7 +55,7 @@ class Picture:
 
     def with_hole(self, restored, hole) -> np.ndarray:
         """`stored` with the colours of `restored`, as `colour` gives them, in `hole` and nowhere else; where some of
-        that was erased, it is opaque."""
+        that was erased, it is as opaque as the rest."""
         if restored.shape == self.stored.shape and restored.dtype == self.stored.dtype:
             return restored  # the same but in the hole
         stored, values = self.stored.copy(), restored[hole].astype(np.float64)
@@ -67,12 +67,18 @@ class Picture:
             values = np.rint(values)
         stored.reshape(*self.shape, -1)[hole, : self.colours.shape[2]] = values.reshape(len(values), -1)
         if self.erased(hole):
-            stored[hole, -1] = self.highest
+            stored[hole, -1] = np.maximum(stored[hole, -1], self._usual_alpha(hole))
         return stored
 
+    def _usual_alpha(self, hole):
+        """The median alpha of what shows outside the `hole`."""
+        shown = self.alpha[~hole & (self.alpha > 0)]
+        return np.median(shown) if len(shown) else self.highest
+
     def erased(self, hole) -> bool:
-        """Whether some of the `hole` is wholly transparent, as where damage was erased."""
-        return self.alpha is not None and not self.alpha[hole].all()
+        """Whether some of the `hole` is transparent, by half or more of what shows around it, as where damage was
+        erased."""
+        return self.alpha is not None and bool((self.alpha[hole] < self._usual_alpha(hole) / 2).any())
 
 
 def turned(pixels, orientation):

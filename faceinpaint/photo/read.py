@@ -24,6 +24,7 @@ HALF = 0.5  # of white: some of the mask is brighter, or there is no hole
 FRINGE = 0.12  # of the way from the mask's darkest to its brightest: a soft edge down to here is damage as well
 REACH = 1 / 50  # of the photo's shorter side: how far from what is bright a soft edge goes
 COLOURED = 0.15  # of white, between the channels
+MAX_GREY = 0.25  # of the mask: soft edges are less
 MAX_WHITE = 0.5  # of the photo: more looks like an inverted mask
 
 
@@ -121,18 +122,30 @@ def read(path: Path) -> Picture:
         raise UserError(f"{path}: pixels of type {stored.dtype}; save it with 8 or 16 bits a channel")
     if stored.dtype == np.float32 and not np.isfinite(stored).all():
         raise UserError(f"{path}: holds numbers that are not finite; save it with 8 or 16 bits a channel")
-    if stored.ndim == 3:
-        to_rgb = cv2.COLOR_BGRA2RGBA if stored.shape[2] == 4 else cv2.COLOR_BGR2RGB
-        stored = cv2.cvtColor(stored, to_rgb, dst=stored)
-    if header is not None and header.mode == "LA":
-        whole = stored.ndim == 3  # OpenCV leaves the alpha of a TIFF out
-        stored = stored[..., [0, 3]] if whole else np.array(Image.open(BytesIO(encoded)))
-    if header is not None and header.mode == "CMYK":
-        stored = stored[..., :3]
-    if stored.ndim == 2 and header is not None and header.format == "PNG":
-        stored = _with_key(stored, header, encoded)
-    upright = turned(stored, orientation_of(header))
+    kinds.check_depth(path, encoded, stored)
+    upright = turned(kinds.full_scale(_channels(path, stored, header, encoded), encoded), orientation_of(header))
     return Picture(path, upright, header, (*notes, *_changes(header)), kinds.colour_chunks(encoded))
+
+
+def _channels(path: Path, stored, header, encoded: bytes):
+    """What OpenCV `stored`, as `Picture.stored` has it."""
+    mode, kind = (header.mode, header.format) if header is not None else (None, None)
+    if kind == "TIFF" and mode in ("LA", "RGBA") and stored.dtype == np.uint8:
+        return _by_pillow(path, encoded)  # OpenCV leaves its alpha out, or multiplies the colours by it
+    if stored.ndim == 2:
+        return _with_key(stored, header, encoded) if kind == "PNG" else stored
+    to_rgb = cv2.COLOR_BGRA2RGBA if stored.shape[2] == 4 else cv2.COLOR_BGR2RGB
+    stored = cv2.cvtColor(stored, to_rgb, dst=stored)
+    return stored[..., {"LA": [0, 3], "CMYK": [0, 1, 2]}[mode]] if mode in ("LA", "CMYK") else stored
+
+
+def _by_pillow(path: Path, encoded: bytes):
+    """Pixels as Pillow decodes them."""
+    with captured_stderr():
+        try:
+            return np.array(Image.open(BytesIO(encoded)))
+        except Exception as error:  # Pillow raises many kinds
+            raise UserError(f"{path}: damaged inside ({error}); get a whole copy") from error
 
 
 def _with_key(stored, header, encoded: bytes):
@@ -159,6 +172,14 @@ def _brightness(path: Path, picture: Picture):
     return cv2.multiply(channels[0], np.ascontiguousarray(picture.alpha), scale=1 / highest)
 
 
+def _check_black_and_white(path: Path, bright):
+    """Refuses what is grey all over, such as the photo itself in the place of its mask."""
+    darkest, brightest, *_ = cv2.minMaxLoc(bright)
+    low, high = (darkest + share * (brightest - darkest) for share in (0.2, 0.8))
+    if (grey := ((bright > low) & (bright < high)).mean()) > MAX_GREY:
+        raise UserError(f"{path}: {grey:.0%} of it is grey, as of a photo; paint the damage white and the rest black")
+
+
 def _with_fringe(bright, core):
     """`core` and the soft edge around it, down to `FRINGE` of the way from the darkest to the brightest."""
     darkest, brightest = (float(value) for value in cv2.minMaxLoc(bright)[:2])
@@ -182,14 +203,16 @@ def read_mask(path: Path, photo: Picture, damage: str | None = None) -> np.ndarr
     if picture.shape != photo.shape:
         sizes = [f"{width}x{height}" for height, width in (picture.shape, photo.shape)]
         raise UserError(f"{path}: {sizes[0]} pixels, but {photo.path} has {sizes[1]}; make both alike")
-    bright, highest = _brightness(path, picture), picture.highest
+    bright, highest, wanted = _brightness(path, picture), picture.highest, damage or "white"
+    _check_black_and_white(path, bright)
     bright = (bright.dtype.type(highest) - bright) if damage == "black" else bright
     core = bright > HALF * highest
     share = core.mean()
     if share == 0:
-        raise UserError(f"{path}: nothing is brighter than half, so there is no hole; paint the damage white")
+        than = {"white": "brighter", "black": "darker"}[wanted]
+        raise UserError(f"{path}: nothing is {than} than half, so there is no hole; paint the damage {wanted}")
     if share == 1:
-        raise UserError(f"{path}: all of it is white; paint only the damage white, the rest black")
+        raise UserError(f"{path}: all of it is {wanted}; paint only the damage {wanted}")
     if share > MAX_WHITE and damage is None:
         raise UserError(
             f"{path}: white on {share:.0%} of the photo. Is it inverted? If so, add --damage black; if so much is "

@@ -64,6 +64,11 @@ def _same_kind(path: Path, header) -> bool:
     return header is not None and kind_of(path) == {"MPO": "JPEG"}.get(header.format, header.format)
 
 
+def _as_it_lay(path: Path, header) -> bool:
+    """Whether the file at `path` has its pixels turned as the photo's had; TIFFs come upright from both libraries."""
+    return _same_kind(path, header) and header.format != "TIFF"
+
+
 def _value(exif, tag):
     """What `exif` has under `tag`: texts as their bytes, for Pillow would write ? for every letter beyond ASCII."""
     if tag in (EXIF_IFD, GPS_IFD):
@@ -74,7 +79,7 @@ def _value(exif, tag):
 
 def _exif(path: Path, header) -> bytes:
     """The photo's EXIF for a file at `path`: as it is for the same kind of file, else what describes the picture."""
-    if _same_kind(path, header) and header.format != "TIFF":
+    if _as_it_lay(path, header):
         return kinds.without_thumbnail(header.info.get("exif", b""))
     exif, kept = exif_of(header), Image.Exif()
     for tag in DESCRIPTIVE + (OTHER_BLOCKS if _same_kind(path, header) else ()):
@@ -95,6 +100,8 @@ def _metadata(path: Path, header) -> dict:
         del found["icc_profile"]  # it describes inks
     if found["xmp"]:
         found["xmp"] = kinds.without_companions(found["xmp"])
+        if not _as_it_lay(path, header):
+            found["xmp"] = kinds.upright_xmp(found["xmp"])
     return {key: value for key, value in (found | {"exif": _exif(path, header)}).items() if value}
 
 
@@ -103,7 +110,7 @@ def _png_texts(header) -> PngImagePlugin.PngInfo:
     for key, text in kept.items():
         texts.add_itxt(key, text) if isinstance(text, PngImagePlugin.iTXt) else texts.add_text(key, text)
     if XMP_TEXT not in kept and "xmp" in getattr(header, "info", {}):
-        texts.add_itxt(XMP_TEXT, header.info["xmp"].decode(errors="replace"))
+        texts.add_itxt(XMP_TEXT, kinds.upright_xmp(header.info["xmp"]).decode(errors="replace"))
     return texts
 
 

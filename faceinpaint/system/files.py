@@ -2,7 +2,7 @@
 
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -39,7 +39,8 @@ def replacing(path: Path):
                 os.fsync(file.fileno())  # or a power cut could leave the name without the content
             os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a name may be too long for it to be there
+            temporary.unlink()
 
 
 def remove_partial(folder: Path):

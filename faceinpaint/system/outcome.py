@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 
 from faceinpaint.config import UserError
 from faceinpaint.system import signals
@@ -27,11 +28,14 @@ def _terminate(*_):
     raise Terminated
 
 
-def exit_code(work: Callable[[], None], again="the same command") -> int:
+def exit_code(work: Callable[[], None], then="the same command goes on from what is finished") -> int:
     """Calls `work`: 0; 2 for what the user can mend; 130 for Ctrl-C, 143 for SIGTERM.
 
-    again: the command that goes on from what is finished.
+    then: what is said after an interruption.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name that the console has no letters for ends nothing
+            stream.reconfigure(errors="backslashreplace")
     try:
         with signals.handled({signal.SIGTERM: _terminate}):
             work()
@@ -42,6 +46,6 @@ def exit_code(work: Callable[[], None], again="the same command") -> int:
         return 2
     except KeyboardInterrupt as interrupt:
         stopped, code = ("terminated", 143) if isinstance(interrupt, Terminated) else ("interrupted", 130)
-        print(f"\nfaceinpaint: {stopped}; {again} goes on from what is finished", file=sys.stderr)
+        print(f"\nfaceinpaint: {stopped}; {then}", file=sys.stderr)
         return code
     return 0
