@@ -34,7 +34,7 @@ from faceinpaint.variations.deep_image_prior import DeepImagePrior
 
 RUNS, RESULTS, REHEARSAL = Path("runs/variations"), Path("notebooks/variations"), Path("runs/rehearsal")
 EPOCHS = 12  # so many draw eyes and mouths
-AS_LONG = 33_800  # images that the coarse-to-fine network sees while the U-Net sees 12 epochs of 19,000 (bench.json)
+AS_LONG = 36_800  # images that the coarse-to-fine network sees while the U-Net sees 12 epochs of 19,000 (bench.json)
 REHEARSED = 50  # faces that a rehearsal is measured on
 WATCHED = 112  # validation faces whose LPIPS is recorded after every epoch
 TIMED, UNTIMED = 5, 2  # training steps that are timed, after those that compile
