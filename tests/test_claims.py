@@ -303,3 +303,84 @@ def test_half_a_face_has_no_axis_but_the_middle():
     hole[:, :32] = True
     assert mirror.best_axis(image, hole) == (0.0, 0.0)
     assert np.array_equal(mirror.fitted_crop(image, hole), mirror.symmetric_crop(image, hole))
+
+
+def test_each_is_trained_as_long_as_the_plan_says():
+    settings = {str(trial): trial.config({}) for trial in claims.PLAN}
+    epochs = {name: settings[name].epochs for name in ("paper-1", "bce_only-0", "coarse_to_fine-0")}
+    assert epochs == {"paper-1": 12, "bce_only-0": 24, "coarse_to_fine-0": 4}
+    as_long = settings["coarse_to_fine_as_long-0"]
+    assert (as_long.system, as_long.epochs, as_long.min_epoch_images) == ("coarse_to_fine", 1, claims.AS_LONG)
+
+
+def test_all_trials_are_measured_on_the_same_holes_of_the_faces_asked_for(small, face_archive, monkeypatch):
+    seen, data = [], str(face_archive)
+    monkeypatch.setattr(claims, "trained", lambda *_: (mirror.symmetric_crop, {}))
+    monkeypatch.setattr(trials, "measure", lambda _, faces, config, turned: seen.append((faces, config)) or [])
+    for seed, part in ((0, "validation"), (1, "validation"), (1, "test")):
+        claims.carry_out(claims.Trial("paper", seed), data, part, {})
+    assert [config.seed for _, config in seen] == [0, 0, 0]
+    prepared = claims.unseen_faces(data, preset("paper"), "test")
+    for (faces, _), part in zip(seen, ("validation", "validation", "test"), strict=True):
+        assert np.array_equal(faces, getattr(prepared, part))
+
+
+def test_nothing_is_trained_on_the_way_to_the_test_faces(monkeypatch, tmp_path):
+    for what in ((claims, "announce"), (claims.training, "train")):
+        monkeypatch.setattr(*what, lambda *_, **__: pytest.fail("it is trained"))
+    with pytest.raises(UserError, match="no trained generator"):
+        claims.trained(claims.Trial("paper"), preset("paper"), "auto", None, tmp_path, "test")
+
+
+def apart(psnr, lpips):
+    """Two systems: how much `other` has more than `paper` on each of ten faces."""
+    found = {"paper": {0: measured(np.arange(10.0), trained={})}, "other": {0: measured(np.arange(10.0), trained={})}}
+    for name, more in (("paper", (0, 0)), ("other", (psnr, lpips))):
+        values, (row,) = found[name][0].values[EYE], found[name][0].about["rows"]
+        values |= {"hole_psnr": values["hole_psnr"] + more[0], "lpips": np.full(10, 0.25) + more[1]}
+        row |= {"hole_psnr": [20.0 + more[0], 19.0, 21.0]}
+    return found
+
+
+def test_more_psnr_is_better_and_more_lpips_is_worse():
+    found = apart(psnr=1.0, lpips=0.125)
+    *_, line = verdicts.summary(found, ["other"]).splitlines()
+    assert line == "| other | 1 seed | 1 / 0 / 0 | 0 / 1 / 0 | 0 / 0 / 0 |"
+    *_, line = verdicts.won(found, "other", [EYE]).splitlines()
+    psnr, lpips = "*-1.00* (-1.00 to -1.00)", "*-0.1250* (-0.1250 to -0.1250)"
+    assert line == f"| eye | {psnr} | 0% | {lpips} | 100% |"
+    *_, line = verdicts.levels(found, ["paper", "other"], "hole_psnr", [EYE]).splitlines()
+    assert line == "| eye | 20.00 | 21.00 |"
+
+
+def test_the_bounds_are_the_widest_of_all_seeds():
+    found = {
+        "paper": {0: measured(np.arange(10.0), trained={})},
+        "two": {seed: measured(np.arange(10.0) + more, trained={}) for seed, more in ((0, 1), (1, 3))},
+    }
+    *_, line = verdicts.table(found, ["two"], "hole_psnr", cases=[EYE]).splitlines()
+    assert line == "| eye | **+2.00** (+1.00 to +3.00) |"
+
+
+def test_frechet_distances_of_other_numbers_of_faces_are_not_compared():
+    found = {"paper": {0: measured(np.zeros(9))}, "as_many": {0: measured(np.ones(9))}, "few": {0: measured([1.0])}}
+    for trained in found.values():
+        trained[0].values[EYE]["frechet"] = np.arange(4.0)
+    assert len(verdicts.differences(found, "as_many", EYE, "frechet")) == 1
+    assert verdicts.differences(found, "few", EYE, "frechet") == []
+
+
+def test_what_was_measured_on_test_faces_is_kept_apart(tmp_path):
+    for name, part, value in (("paper-0", "validation", 20.0), ("paper-0-test", "test", 30.0)):
+        row = {"study": "family", "family": "eye", "values": {"hole_psnr": np.full(3, value)}}
+        results.write_values(tmp_path / f"{name}.npz", [trials.key(row)], [row], trials.METRICS)
+        (tmp_path / f"{name}.json").write_text(json.dumps({"part": part, "name": "paper", "seed": 0}))
+    for part, value in (("validation", 20.0), ("test", 30.0)):
+        assert verdicts.read(tmp_path, part)["paper"][0].values[EYE]["hole_psnr"].tolist() == [value] * 3
+
+
+def test_a_fitted_crop_is_told_nothing_of_the_hole():
+    image, hole = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8), np.zeros((64, 64), bool)
+    hole[24:40, 20:44] = True  # across the axis
+    spoiled = np.where(hole[..., None], 255 - image, image)
+    assert np.array_equal(mirror.fitted_crop(image, hole), mirror.fitted_crop(spoiled, hole))

@@ -299,3 +299,10 @@ def test_runs_are_compared_under_their_names_and_image_by_image(inpainter, face_
 def test_methods_of_one_name_are_refused(names, tmp_path):
     with pytest.raises(UserError, match="two methods of one name"):
         results.write([str(tmp_path / name) for name in names], "auto", "test", None, tmp_path / "out.json")
+
+
+def test_a_close_view_shows_the_middle_and_its_hole_as_much_larger(faces):
+    images, near = evaluation.damaged_examples(faces, SETTINGS, "nose", 89)
+    _, far = evaluation.damaged_examples(faces, SETTINGS, "nose")
+    assert np.array_equal(images, faces[:, 16:48, 16:48])  # of 64, for 32
+    assert near.mean() == pytest.approx(4 * far.mean(), rel=0.1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from faceinpaint import config, pipeline
+from faceinpaint import config, losses, pipeline
 from faceinpaint.inpainter import Inpainter, composite
 from faceinpaint.variations import build
 
@@ -193,3 +193,60 @@ def test_restore_takes_one_image(inpainter):
 def test_restore_says_what_it_expected(inpainter, images, masks, message):
     with pytest.raises(ValueError, match=message):
         inpainter.restore(images, masks)
+
+
+@pytest.mark.parametrize("system", ["paper", "coarse_to_fine"])
+def test_the_discriminator_judges_the_restored_picture_of_the_last_stage(system, monkeypatch):
+    inpainter = build(config.preset("smoke", precision="float32", size=32, system=system))
+    inpainter.compile(100)
+    image, mask, filled = batch()
+    expected = composite(image, inpainter.stages(filled, mask)[-1], mask)
+    seen, judged = [], Inpainter.judged
+    monkeypatch.setattr(Inpainter, "judged", lambda self, *given: seen.append(given) or judged(self, *given))
+    real, fake = judged(inpainter, image, expected, mask)
+    for logits, picture in ((real, image), (fake, expected)):
+        assert np.allclose(logits, inpainter.discriminator(tf.concat([picture, mask], -1)), atol=1e-5)
+    inpainter.train_step((image, mask, filled))
+    for given, wanted in zip(seen[0], (image, expected, mask), strict=True):
+        assert np.allclose(given, wanted, atol=1e-6)
+
+
+def test_the_average_remembers_longer_as_training_goes_on(inpainter):
+    weights = values(inpainter.generator.weights)
+    inpainter.averaged_generator.set_weights([0 * weight for weight in weights])
+    inpainter.generator_optimizer.iterations.assign(round(1 / SMOKE.average_share))  # now a step is half a life
+    inpainter.average_generator()
+    for got, weight in zip(values(inpainter.averaged_generator.weights), weights, strict=True):
+        assert np.allclose(got, weight / 2, atol=1e-6)
+
+
+def test_without_the_reconstruction_term_the_error_weighs_nothing(inpainter):
+    image, mask, filled = batch()
+    error = losses.hole_error(image, filled, mask)
+    assert np.allclose(inpainter.balance(image, filled, mask), losses.balance(error, mask))
+    alone = Inpainter(config.preset("smoke", precision="float32", size=32, reconstruction_weight=0.0))
+    assert float(alone.balance(image, filled, mask)) == 1.0
+
+
+def test_the_adversarial_loss_of_each_image_is_balanced(inpainter, monkeypatch):
+    told = []
+    for weight in (0.0, 1e6):
+        monkeypatch.setattr(Inpainter, "balance", lambda *_, weight=weight: weight)
+        inpainter.reset_metrics()
+        told.append(float(inpainter.train_step(batch())["generator_loss"]))
+    assert told[1] > 1e4 * told[0]
+
+
+def test_both_optimizers_are_as_the_config_says(inpainter):
+    for optimizer, rate in (
+        (inpainter.generator_optimizer, inpainter.config.generator_rate),
+        (inpainter.discriminator_optimizer, inpainter.config.discriminator_rate),
+    ):
+        assert (optimizer.beta_1, optimizer.beta_2) == (inpainter.config.beta_1, 0.999)
+        assert float(optimizer.learning_rate) == pytest.approx(rate, rel=1e-3)
+
+
+def test_each_stage_counts_in_the_reconstruction_loss(inpainter):
+    image, mask, filled = batch()
+    each = [float(inpainter.reconstruction_loss(image, [x], mask)) for x in (filled, -image)]
+    assert float(inpainter.reconstruction_loss(image, [filled, -image], mask)) == pytest.approx(np.mean(each))

@@ -145,3 +145,20 @@ def test_fixed_holes_depend_on_seed_and_index_alone():
     assert np.array_equal(whole[12:15], part)
     assert not np.array_equal(whole, masks.damage_by_index(family, indices, frames, 64, 4).numpy())
     assert len({m.tobytes() for m in whole}) == 20
+
+
+@pytest.mark.parametrize(("name", "halves"), [("training", 28), ("parts", 16), ("thin", 8)])
+def test_halves_are_drawn_as_often_as_the_mix_says(name, halves):
+    mask = masks.mixed(masks.MIXES[name], pipeline.centred_frames(200), 64, SEED).numpy()[..., 0]
+    left, top = np.zeros((2, 64, 64))
+    left[:, :32] = top[:32] = 1
+    drawn = [any(np.array_equal(m, half) for half in (left, 1 - left, top, 1 - top)) for m in mask]
+    assert sum(drawn) == halves
+
+
+def test_a_part_lies_where_its_frame_shows_it():
+    frames = tf.constant([[60.0, 20.0, 104.0]] * 64)
+    mask = draw(partial(masks.part, names=["nose"], jitter=0.0), frames)[..., 0]
+    _, rows, columns = mask.nonzero()
+    assert rows.mean() + 0.5 == pytest.approx((108 - 60) * 64 / 104, abs=0.5)
+    assert columns.mean() + 0.5 == pytest.approx((88.5 - 20) * 64 / 104, abs=0.5)

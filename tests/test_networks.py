@@ -47,6 +47,12 @@ def test_skips_carry_detail_that_the_bottom_cannot():
     inputs[1, 33, 33] = 1
     difference = np.abs(np.diff(np.asarray(generator(inputs)), axis=0))[0].sum(axis=-1)
     assert difference[30:38, 30:38].max() == difference.max()
+    for scale in range(2):  # nothing comes up from below any more
+        up = generator.get_layer(f"up{scale}")
+        up.kernel.assign(0 * up.kernel)
+    difference = np.abs(np.diff(np.asarray(generator(inputs)), axis=0))[0].sum(axis=-1)
+    assert difference[30:38, 30:38].max() > 0
+    assert difference[:20].max() == 0
 
 
 def test_the_fine_stage_sees_the_coarse_one_in_the_hole_alone():

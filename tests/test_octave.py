@@ -227,3 +227,14 @@ def test_the_finest_weights_are_what_repairs_photographs(finer, tmp_path, monkey
         export.publish(run, tmp_path / name)
         assert lite.load().config == inpainter.config
     assert not (tmp_path / "octave" / "generator.keras").exists()
+
+
+def test_the_fine_network_is_taught_on_what_the_coarse_one_restored(finer, monkeypatch):
+    image, mask, filled = batch(FINER)
+    coarse, _ = octave.unets(finer.generator)
+    expected = image, mask, finer.finer_fill(coarse, filled, mask)
+    seen, patches = [], octave.patches
+    monkeypatch.setattr(octave, "patches", lambda pictures, *rest: seen.extend(pictures) or patches(pictures, *rest))
+    finer.train_step((image, mask, filled))
+    for given, wanted in zip(seen, expected, strict=True):
+        np.testing.assert_allclose(given, wanted, atol=1e-5)

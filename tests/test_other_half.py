@@ -305,3 +305,14 @@ def test_the_network_and_the_crop_together_keep_what_is_known():
     assert error(images[0], both[0], masks[0]) < error(images[0], restored[0], masks[0])
     alone = network_and_crop(lambda images, masks: restored[0])(images[0], masks[0])
     assert np.array_equal(alone, both[0])
+
+
+def test_another_photos_colour_stays_out_of_a_coloured_one():
+    image = symmetric_face()
+    other = np.rint(image * (1, 0.7, 0.4)).astype(np.uint8)
+    without, _ = restored(image, MOUTH)
+    picture, notes = restored(image, MOUTH, references=[reference(other)])
+    assert notes == ["detail for the mouth was taken from other.jpg"]
+    change = (picture.astype(int) - without)[MOUTH & (picture < 255).all(axis=-1) & (without < 255).all(axis=-1)]
+    assert np.abs(change).max() > 5
+    assert np.ptp(change, axis=-1).max() <= 1

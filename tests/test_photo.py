@@ -664,3 +664,10 @@ def test_faces_are_found_by_themselves(real_faces, trained):
     summary = f"median error {np.median(errors):.1%} of the eye distance, of {np.round(sorted(errors), 3)}"
     print(summary)
     assert np.median(errors) < 0.05, summary
+
+
+@pytest.mark.parametrize("shape", [(100, 400), (400, 100)])
+def test_all_of_a_long_photo_is_inside(shape):
+    for far in (50, 350):
+        centre = (far, 50) if shape[1] > shape[0] else (50, far)
+        assert not outside(shape, alignment(90, 0, centre), WHOLE_FRAME, 10).any()

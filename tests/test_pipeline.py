@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from faceinpaint import config, pipeline
+from faceinpaint import config, masks, pipeline
 from faceinpaint.config import UserError
+from faceinpaint.fills import FILLS
 
 PAPER = config.preset("paper", batch_size=4, min_epoch_images=1)
 
@@ -183,3 +184,42 @@ def test_without_a_family_they_take_turns(faces):
     mask = pipeline.fixed_examples(faces[:15], PAPER)[1].numpy()
     assert mask[0].sum() == mask[14].sum() == 32 * 32  # centre is the first of fourteen
     assert mask[3].sum() == 32 * 64  # half
+
+
+@pytest.mark.parametrize("fill", ["mean", "constant"])
+def test_the_hole_is_filled_as_the_config_says(faces, fill):
+    chosen = config.preset("paper", fill=fill)
+    trained = pipeline.training_example(tf.constant(faces), chosen, tf.constant([1, 2]))
+    for image, mask, filled in (trained, pipeline.fixed_examples(faces, chosen)):
+        assert np.allclose(filled, FILLS[fill](image, mask), atol=1e-6)
+
+
+def test_holes_are_of_the_mix_that_the_config_names(faces, monkeypatch):
+    monkeypatch.setitem(masks.MIXES, "thin", [(1.0, masks.centre)])
+    chosen = config.preset("paper", mix="thin")
+    mask = pipeline.training_example(tf.constant(faces), chosen, tf.constant([1, 2]))[1].numpy()
+    assert mask[:, 16:48, 16:48].all()
+    assert mask.mean() == 0.25
+
+
+def test_heads_are_turned_as_far_as_the_config_says():
+    dot = np.zeros((200, 129, 129, 3), np.uint8)
+    dot[:, 34:43, 60:69] = 255  # above the middle
+    for most in (0.0, 45.0):
+        chosen = config.preset("paper", rotation=most, flip=False)
+        image = pipeline.training_example(tf.constant(dot), chosen, tf.constant([1, 2]))[0].numpy()
+        row, column = np.array([np.argwhere(each[..., 0] > 0).mean(axis=0) for each in image]).T
+        angle = np.degrees(np.arctan2(31.5 - column, 31.5 - row))
+        assert max(angle.max(), -angle.min()) == pytest.approx(most, abs=8)  # the middle moves a little
+        assert angle.mean() == pytest.approx(0, abs=8)
+
+
+def test_frames_say_what_a_flipped_picture_shows():
+    ramp = np.broadcast_to(np.arange(128, dtype=np.uint8)[None, None, :, None], (40, 128, 128, 3))
+    image, frames = pipeline.framed_example(tf.constant(ramp), PAPER, tf.constant([1, 2]))
+    first, last = (((image.numpy()[:, 32, c, 0] + 1) * 127.5 + 0.5) * 178 / 128 for c in (0, -1))
+    flipped = first > last
+    assert 5 < flipped.sum() < 35
+    _, left, side = frames.numpy().T
+    centre = np.where(flipped, 178 - first, first)  # of the first column, in the face or its mirror image
+    assert np.abs(left + side / 128 - centre).max() < 0.3

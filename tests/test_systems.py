@@ -246,3 +246,33 @@ def test_a_mosaic_and_its_bicubic_enlargement():
     assert np.abs(smooth.astype(int) - ramp).max() <= 2
     for restored in (coarse, smooth):
         assert np.array_equal(restored[hole == 0], ramp[hole == 0])
+
+
+def test_blind_networks_are_not_told_where_in_training_either():
+    told = []
+    for where in (lambda mask: mask, lambda mask: 1 - mask):
+        inpainter = build(settings("unmosaic_blind"))  # the same weights each time
+        inpainter.compile(100)
+        image, mask, filled = inpainter.training_example(tf.constant(faces()), inpainter.config, tf.constant([0, 0]))
+        told.append([float(value) for value in inpainter.train_step((image, where(mask), filled)).values()])
+    assert told[0] == pytest.approx(told[1])
+
+
+def test_the_critics_loss_counts_the_penalty_ten_times(monkeypatch):
+    monkeypatch.setattr("faceinpaint.variations.wasserstein.gradient_penalty", lambda *_: 7.0)
+    inpainter = build(settings("wasserstein"))
+    inpainter.compile(100)
+    told = inpainter.train_step(inpainter.training_example(tf.constant(faces()), inpainter.config, tf.constant([0, 0])))
+    assert float(told["discriminator_loss"]) == pytest.approx(70, abs=5)
+
+
+def test_reconstruction_terms_of_other_systems_by_hand():
+    image, mask = tf.zeros([1, 32, 32, 3]), tf.ones([1, 32, 32, 1])
+    wasserstein, fegan = build(settings("wasserstein")), build(settings("sc_fegan"))
+    fegan.activations = lambda pictures: [pictures]
+    for inpainter in (wasserstein, fegan):
+        assert inpainter.balance(image, image + 0.25, mask) == 1.0
+    assert float(wasserstein.reconstruction_loss(image, [image + 0.25], mask)) == pytest.approx(0.25)
+    style = 0.25**2 / 3  # each entry of the gram matrix
+    expected = 0.25 + 0.05 * 0.25 + 120 * style
+    assert float(fegan.reconstruction_loss(image, [image + 0.25] * 2, mask)) == pytest.approx(expected, rel=1e-4)
