@@ -8,6 +8,7 @@ COLUMNS = ("image", "damaged", "filled", "generated", "restored")
 HEADER = 26  # pixels above a grid, for the columns' names
 TILE = 128  # side of one picture in a grid
 GAP = 2
+FONT = cv2.FONT_HERSHEY_SIMPLEX, 0.5  # and its scale
 CHECKS = 16  # in the shorter side of a picture
 WHITE, GREY = np.uint8(255), np.uint8(185)
 
@@ -29,7 +30,7 @@ def _enlarged(image):
 
 
 def _text(canvas, text, left, top):
-    cv2.putText(canvas, text, (left, top + HEADER - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (40, 40, 40), 1, cv2.LINE_AA)
+    cv2.putText(canvas, text, (left, top + HEADER - 8), *FONT, (40, 40, 40), 1, cv2.LINE_AA)
 
 
 def tiles(rows, titles, names=()):
@@ -38,7 +39,8 @@ def tiles(rows, titles, names=()):
     rows: list of lists of uint8 [H, W, 3]; titles: one for each column → uint8 [height, width, 3].
     """
     step = TILE + GAP
-    margin = step if names else 0
+    widths = [cv2.getTextSize(name, *FONT, 1)[0][0] for name in names]
+    margin = max(step, max(widths) + 8) if names else 0
     canvas = np.full((HEADER + len(rows) * step, margin + len(titles) * step, 3), 255, np.uint8)
     for column, title in enumerate(titles):
         _text(canvas, title, margin + column * step + 4, 0)

@@ -55,6 +55,15 @@ def test_columns_of_a_grid_are_found_beside_the_names_of_its_rows():
     assert strip.shape[1] == 5 * (figures.TILE + figures.GAP)  # names, damaged, two epochs, image
 
 
+def test_a_long_name_is_not_cut():
+    step, rows = figures.TILE + figures.GAP, [[np.zeros([8, 8, 3], np.uint8)]]
+    short, long = (figures.tiles(rows, ["title"], [name])[figures.HEADER :] for name in ("eyes", "long_names_" * 4))
+    assert short.shape[1] == 2 * step
+    assert (long[: figures.TILE, -step : -figures.GAP] == 0).all()
+    assert (long[:, -step - 3 : -step] == 255).all()
+    assert (long[:, : -2 * step] < 128).any()
+
+
 def test_outlined_marks_the_square_and_nothing_else():
     marked = figures.outlined(np.zeros([40, 40, 3], np.uint8), [[10, 5, 20]], scale=2).any(axis=-1)
     assert marked.shape == (80, 80)
