@@ -45,11 +45,15 @@ def _say(line):
     tqdm.write(f"faceinpaint: {line}", file=sys.stderr)
 
 
+def _same_file(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
+
+
 def check_output(out: Path, *inputs: Path):
     """Refuses an output that would replace an input or that cannot be written."""
     kind_of(out)
     for path in inputs:
-        if out.exists() and path.exists() and out.samefile(path):
+        if _same_file(out, path):
             raise UserError(f"{out}: is {path}, which is never written over; give another -o")
     if out.is_dir():
         raise UserError(f"{out}: a folder; give a file's name")
@@ -64,7 +68,7 @@ def check_output(out: Path, *inputs: Path):
 def check_references(photo: Path, references):
     """Refuses the photo itself as a reference."""
     for path in references:
-        if photo.exists() and path.exists() and photo.samefile(path):
+        if _same_file(photo, path):
             raise UserError(f"{path}: --reference is the photo itself, and would bring its damage back; give another")
 
 
@@ -207,7 +211,7 @@ def restore_folder(photos: Path, masks: Path, out: Path, load: Callable, align: 
         )
     if not out.parent.is_dir() or (out.exists() and not out.is_dir()):
         raise UserError(f"{out}: not a folder, nor one that can be made; give another -o")
-    if out.exists() and out.samefile(masks):
+    if _same_file(out, masks):
         raise UserError(f"{out}: the folder of the masks; give another -o")
     load()  # without these nothing can be done
     if align == "auto":

@@ -84,26 +84,28 @@ def _bits(tags: dict) -> int:
     return max(bits) if isinstance(bits, tuple) else bits
 
 
-def check_depth(path: Path, encoded: bytes, stored):
-    """Raises `UserError` where the pixels of a TIFF, as they were decoded, have fewer bits than it holds."""
-    bits, left = _bits(tiff_tags(encoded)), 8 * stored.dtype.itemsize
+def check_depth(path: Path, tags: dict, stored):
+    """Raises `UserError` where the pixels of a TIFF with these `tags`, as they were decoded, have fewer bits than it
+    holds."""
+    bits, left = _bits(tags), 8 * stored.dtype.itemsize
     if bits > left:
         raise UserError(f"{path}: {bits} bits a channel, of which {left} would be left; save it as PNG")
 
 
-def full_scale(stored, encoded: bytes):
+def full_scale(stored, encoded: bytes, tags: dict):
     """`stored` with white at the highest value of its type: libraries leave it where a PNM's maximum, the 10 or 12 bits
-    of an AVIF, or a TIFF of negative values have it."""
+    of an AVIF, or a TIFF of negative values have it. tags: `tiff_tags`."""
     highest = white = np.iinfo(stored.dtype).max if stored.dtype.kind == "u" else 1
     if told := PNM_WHITE.match(encoded[:1024]):
         white = int(told[1] or told[2])
     elif encoded[4:8] == b"ftyp" and AV1 in encoded and stored.dtype == np.uint16:
         white = 4095 if encoded[encoded.index(AV1) + 6] & 0x20 else 1023
-    elif stored.dtype == np.uint16 and tiff_tags(encoded).get(PHOTOMETRIC) == WHITE_IS_ZERO:
+    elif stored.dtype == np.uint16 and tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
         return highest - stored
     if white in (0, highest):
         return stored
-    return np.rint(np.minimum(stored, white) * (highest / white)).astype(stored.dtype)
+    scaled = np.rint(np.arange(white + 1) * (highest / white)).astype(stored.dtype)
+    return scaled[np.minimum(stored, white)]  # a table, for a large picture in float would not fit into the memory
 
 
 def upright_xmp(xmp: bytes) -> bytes:

@@ -122,8 +122,10 @@ def read(path: Path) -> Picture:
         raise UserError(f"{path}: pixels of type {stored.dtype}; save it with 8 or 16 bits a channel")
     if stored.dtype == np.float32 and not np.isfinite(stored).all():
         raise UserError(f"{path}: holds numbers that are not finite; save it with 8 or 16 bits a channel")
-    kinds.check_depth(path, encoded, stored)
-    upright = turned(kinds.full_scale(_channels(path, stored, header, encoded), encoded), orientation_of(header))
+    tags = kinds.tiff_tags(encoded)
+    kinds.check_depth(path, tags, stored)
+    stored = kinds.full_scale(_channels(path, stored, header, encoded), encoded, tags)
+    upright = turned(stored, orientation_of(header))
     return Picture(path, upright, header, (*notes, *_changes(header)), kinds.colour_chunks(encoded))
 
 

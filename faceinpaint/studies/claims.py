@@ -167,9 +167,8 @@ def carry_out(trial: Trial, data: str, part: str, shorter: dict):
     """Trains what `trial` asks for, measures it and writes what came out; `shorter`: see `Trial.config`."""
     config, turned = trial.config(shorter), trial.name in TURNED
     runs, results = folders(shorter)
-    out = file_of(results, trial, part)
+    faces, out = unseen_faces(data, config, part), file_of(results, trial, part)
     out.parent.mkdir(parents=True, exist_ok=True)  # before the training, should it be impossible
-    faces = unseen_faces(data, config, part)
     pictures = getattr(faces, part)[: REHEARSED if shorter else None]
     if trial.name in METHODS:
         make, first = METHODS[trial.name]

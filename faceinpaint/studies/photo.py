@@ -112,7 +112,7 @@ def table(rows: list[dict], interval=False) -> str:
     return markdown([f"hole ({' / '.join(metrics)})", *columns], lines)
 
 
-def number(value, digits, interval=False) -> str:
+def number(value, digits, interval) -> str:
     """[mean, low, high] as the mean alone, or with its interval."""
     mean, low, high = value
     return f"{mean:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})" if interval else f"{mean:.{digits}f}"

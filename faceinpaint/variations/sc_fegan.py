@@ -16,12 +16,13 @@ def build_patch_discriminator(config: Config, dtype="float32") -> keras.Model:
     """A spectrally normalised patch discriminator (Yu et al. 2019, "Free-form image inpainting with gated convolution",
     section 3.3; Miyato et al. 2018): convolutions alone, a logit for each patch.
 
-    Input: as `networks.build_discriminator`. Output: logits [B, patches], float32.
+    Input: as `networks.build_discriminator`. Output: logits [B, patches], float32. dtype: of the convolutions; what
+    normalises them writes to their weights, which bfloat16 would round.
     """
     x = inputs = keras.Input((config.size, config.size, 4), name="image_or_restored_and_mask")
     for scale, width in enumerate(config.discriminator_widths):
         conv = layers.Conv2D(width, 5, 2, padding="same", dtype=dtype, name=f"down{scale}")
-        x = layers.SpectralNormalization(conv, dtype="float32", name=f"normalised{scale}")(x)  # writes to the kernel
+        x = layers.SpectralNormalization(conv, dtype="float32", name=f"normalised{scale}")(x)
         x = layers.LeakyReLU(0.2, dtype=dtype, name=f"leak{scale}")(x)
     logit = layers.Conv2D(1, 1, dtype="float32", name="logit")
     logits = layers.SpectralNormalization(logit, dtype="float32", name="normalised_logit")(x)
