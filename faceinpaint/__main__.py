@@ -76,8 +76,9 @@ def restore(args):
     other photos of the same person, --reference; which, is said. With folders, a mask has its photo's name.
 
     What helps: paint a little beyond the damage, soft edges included; name the middle of each pupil, or where it was,
-    even beyond a torn edge. Grey, sepia, faded and grainy prints stay as they are. What stays soft: the network draws
-    64x64 pixels, so eyes, a nose or a mouth lost altogether are less sharp than their surroundings, in small faces too.
+    even beyond a torn edge. Grey, sepia, faded and grainy prints stay as they are. What stays soft: the networks
+    draw 128x128 pixels, small parts of large faces twice as fine, so eyes, a nose or a mouth lost altogether are less
+    sharp than their surroundings, in small faces too.
 
     Example: python -m faceinpaint restore portrait.jpg mask.png -o restored.png --eyes 310,402,422,398
     """

@@ -53,7 +53,8 @@ def navier_stokes(image, hole):
 @_for_each_image
 def biharmonic(image, hole):
     """The smoothest surface through the known pixels, Δ²u = 0 (Damelin and Hoang 2018, "On surface completion and image
-    inpainting by biharmonic functions"), from coarse to fine where the hole is large."""
+    inpainting by biharmonic functions: numerical aspects"); but for its rim a hole as deep as half a face is filled by
+    Navier-Stokes (see `classical.biharmonic_fill`)."""
     return np.rint(np.clip(biharmonic_fill(image.astype(np.float32), hole), 0, 255))
 
 

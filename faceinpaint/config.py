@@ -35,7 +35,7 @@ class Config:
     framing: tuple[int, int] = (104, 178)  # side of the training square, pixels of the 178x218 original
     framing_shift: float = 3.0  # the square's centre moves by up to this many original pixels, each way
     rotation: float = 0.0  # degrees, up to this much to either side; 8 made upright faces worse, even of few faces
-    colour: float = 0.0  # brightness and contrast change by up to this fraction
+    colour: float = 0.0  # contrast changes by up to this fraction, brightness by up to as much on [-1, 1]
 
     # Damage and fill.
     mix: str = "training"  # of the holes that training draws; see masks.MIXES
@@ -122,9 +122,9 @@ def preset(name: str, **changes) -> Config:
 
 
 def at_size(config: Config, size: int) -> Config:
-    """`config` for pictures of `size` pixels. Each doubling beyond 64 adds a finer scale of half the width to both
-    networks, so that their deepest scale sees as much of the face as at 64 pixels. Raises `UserError` when `size` is
-    not a multiple of 16, from 128 on of 32, from 256 on of 64 and so forth."""
+    """`config` for pictures of `size` pixels. Each doubling beyond 64 adds a finer scale of half the width, at least 8,
+    to both networks, so that their deepest scale sees as much of the face as at 64 pixels. Raises `UserError` when
+    `size` is not a multiple of 16, from 128 on of 32, from 256 on of 64 and so forth."""
     doublings = range(int(math.log2(max(size / Config.size, 1))), 0, -1)
 
     def with_finer(widths):

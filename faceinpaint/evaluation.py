@@ -14,9 +14,9 @@ import numpy as np
 from faceinpaint import lpips, metrics, pipeline
 from faceinpaint.baselines import BASELINES
 from faceinpaint.celeba import Faces, prepare
-from faceinpaint.config import Config, UserError
+from faceinpaint.config import WHOLE_SIDE, Config, UserError
 from faceinpaint.inpainter import Inpainter
-from faceinpaint.masks import FAMILIES, WHOLE_SIDE, centre
+from faceinpaint.masks import FAMILIES, centre
 from faceinpaint.system import progress
 
 METRICS = {"l1": metrics.l1, "psnr": metrics.psnr, "ssim": metrics.ssim}
@@ -62,12 +62,17 @@ def per_image(images, restored, masks, whole_metrics=METRICS) -> dict[str, np.nd
 
 
 def mean_and_interval(values, seed=0, resamples=1000) -> list[float]:
-    """[mean, low, high]: the mean over images and its 95 % bootstrap percentile interval (Efron 1979).
+    """[mean, low, high]: the mean over images and its 95 % bootstrap percentile interval (Efron and Tibshirani 1993,
+    "An introduction to the bootstrap", chapter 13).
+
+    values: float [N]; resamples: how often N of them are drawn, with replacement, by `seed`.
 
     Images without a value are left out: an empty hole has no hole-only metric, and an image restored to the last bit
-    has an infinite PSNR.
+    has an infinite PSNR. Where all are, all three are NaN.
     """
     values = values[np.isfinite(values)]
+    if not len(values):
+        return [np.nan] * 3
     draws = np.random.default_rng(seed).integers(0, len(values), (resamples, len(values)))
     means = values[draws].mean(axis=1)
     return [float(values.mean()), *(float(bound) for bound in np.percentile(means, [2.5, 97.5]))]

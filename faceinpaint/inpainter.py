@@ -119,7 +119,8 @@ class Inpainter(keras.Model):
         return self_ensembled(self.averaged_generator, inputs) if self_ensemble else self.averaged_generator(inputs)
 
     def train_step(self, batch):
-        """One step of both networks on (image, mask, filled_image): Goodfellow et al. 2014, algorithm 1."""
+        """One step of both networks on (image, mask, filled_image): Goodfellow et al. 2014, algorithm 1 with k = 1, but
+        that both gradients are taken before either network moves."""
         image, mask, filled_image = batch
         with tf.GradientTape(persistent=True) as tape:
             stages = [composite(image, generated, mask) for generated in self.stages(filled_image, mask)]
@@ -150,7 +151,7 @@ class Inpainter(keras.Model):
 
     def reconstruction_loss(self, image, stages, mask):
         """How far the holes are from the truth: the mean of `losses.reconstruction_loss` over what all `stages` restore
-        (Yu et al. 2019, "Free-form image inpainting with gated convolution", section 3.4)."""
+        (Yu et al. 2018, "Generative image inpainting with contextual attention", section 3)."""
         return tf.reduce_mean([losses.reconstruction_loss(losses.hole_error(image, x, mask)) for x in stages])
 
     def adversarial_weight(self):
@@ -182,8 +183,8 @@ class Inpainter(keras.Model):
     def average_generator(self):
         """average ← m * average + (1 - m) * weight, with m = 0.5^(1 / (share * steps so far)).
 
-        The half-life of what the average remembers is a fixed share of the training so far (Karras et al. 2022,
-        "Elucidating the design space of diffusion-based generative models", appendix F.2): a short training forgets its
+        The half-life of what the average remembers is a fixed share of the training so far (Karras et al. 2024,
+        "Analyzing and improving the training dynamics of diffusion models", section 3.1): a short training forgets its
         random start as a long one does.
         """
         steps = tf.cast(self.generator_optimizer.iterations, tf.float32)

@@ -2,14 +2,14 @@
 
 import tensorflow as tf
 
-ERROR_FLOOR = 0.01  # about one grey level on [-1, 1]: an error below it does not pay
+ERROR_FLOOR = 0.01  # about one grey level on [-1, 1]: below it an error gains little by falling further
 
 
 def discriminator_loss(real_logits, fake_logits):
     """Binary cross-entropy of telling real images from restored ones, halved so that 0.69 is a coin toss.
 
     Goodfellow et al. 2014, eq. 1: -(log D(image) + log(1 - D(restored))) / 2, with D = sigmoid(logits).
-    Logits: [B, 1] → scalar.
+    Logits: [B, any number for each image] → scalar.
     """
     real = tf.nn.sigmoid_cross_entropy_with_logits(tf.ones_like(real_logits), real_logits)
     fake = tf.nn.sigmoid_cross_entropy_with_logits(tf.zeros_like(fake_logits), fake_logits)
@@ -34,9 +34,9 @@ def hole_error(image, restored, mask):
 def reconstruction_loss(error):
     """How far the hole is from the truth, on a logarithmic scale: the mean of log(1 + error / `ERROR_FLOOR`).
 
-    The logarithm divides the gradient of each image by its own error. A mouth or scattered pixels, whose error is
-    small, then count as much as half a face. Without it half a face would drown them (the logarithm of each image's
-    error as in the PSNR loss of Chen et al. 2021, "HINet").
+    The logarithm divides the gradient of each image by its own error and the floor. A mouth or scattered pixels, whose
+    error is small, then count as much as half a face. Without it half a face would drown them (the logarithm of each
+    image's error as in the PSNR loss of Chen et al. 2021, "HINet").
     error: [B] of `hole_error` → scalar, at least 0.
     """
     return tf.reduce_mean(tf.math.log1p(error / ERROR_FLOOR))

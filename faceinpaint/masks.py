@@ -1,21 +1,18 @@
 """Damage: families of holes, drawn for a whole batch at once in TensorFlow.
 
 Every family is a function `family(frames, size, seed)` that returns `mask` [B, size, size, 1], float32, 1 = hole.
-`frames` [B, 3] says which square of the aligned face each picture shows (see `WHOLE_FRAME`), so that a hole over the
-nose lies over the nose in a close view as well. `seed` is an integer tensor [2]; equal seeds give equal holes.
+`frames` [B, 3], (top, left, side) in pixels of the aligned face's centre square of 178, says what each picture shows,
+so that a hole over the nose lies over the nose in a close view as well. `seed` is an integer tensor [2]; equal seeds
+give equal holes.
 """
 
 from functools import cache, partial
 
 import tensorflow as tf
 
-from faceinpaint.config import WHOLE_SIDE
-
-WHOLE_FRAME = (0.0, 0.0, float(WHOLE_SIDE))  # (top, left, side) in pixels of the aligned image's centre square
-
-# Facial parts in the whole frame: (centre row, centre column, half height, half width). The centres are CelebA's mean
-# landmarks, the extents those of Generative Face Completion's masks O3 and O6 (Li et al. 2017, arXiv:1704.05838).
-# The last reaches from under the nose to under the chin.
+# Facial parts in the whole frame: (centre row, centre column, half height, half width). The centres lie near CelebA's
+# mean landmarks, the nose's above its tip. Eyes and mouth are about as large as the masks O3 and O6 of Generative Face
+# Completion (Li et al. 2017, arXiv:1704.05838). The last reaches from under the nose to under the chin.
 PARTS = {
     "eyes": (90.0, 88.5, 11.0, 36.0),
     "left_eye": (90.0, 69.0, 11.0, 17.0),
@@ -30,7 +27,8 @@ def _uniform(seed, shape, low=0.0, high=1.0):
     return tf.random.stateless_uniform(shape, seed, low, high)
 
 
-def _seeds(seed, count):
+def seeds(seed, count):
+    """`count` seeds, integers [2] each, that depend on `seed` alone."""
     return tf.unstack(tf.random.split(seed, count), num=count)
 
 
@@ -90,8 +88,8 @@ def rectangle(frames, size, seed, rows, columns):
 
 
 def part(frames, size, seed, names, jitter=4.0, scale=(0.8, 1.3)):
-    """One of the facial parts `names`, as an ellipse or a rectangle; shifted by up to `jitter` pixels of the original
-    and scaled in each direction."""
+    """One of the facial parts `names`, as an ellipse or a rectangle; shifted by up to `jitter` pixels of the original,
+    and scaled in each direction by a factor drawn from `scale`."""
     which, shape, row_shift, column_shift, row_scale, column_scale = _draws(frames, seed, 6)
     choice = tf.cast(which * len(names), tf.int32)
     row, column, half_height, half_width = tf.unstack(tf.gather(tf.constant([PARTS[n] for n in names]), choice), 4, -1)
@@ -109,7 +107,7 @@ def part(frames, size, seed, names, jitter=4.0, scale=(0.8, 1.3)):
 
 def pixels(frames, size, seed, rate=(0.8, 0.8)):
     """Each pixel lost independently, with a probability drawn from `rate` for each picture."""
-    rate_seed, pixel_seed = _seeds(seed, 2)
+    rate_seed, pixel_seed = seeds(seed, 2)
     (rates,) = _draws(frames, rate_seed, 1, *rate)
     return _as_mask(_uniform(pixel_seed, [tf.shape(frames)[0], size, size]) < rates, frames, size)
 
@@ -124,7 +122,7 @@ def _lowest(field, area, frames, size, seed):
 
 
 def _keys_cubic(distance):
-    """Keys' cubic kernel with a = -0.75, OpenCV's and Pillow's bicubic (Keys 1981, eq. 15)."""
+    """Keys' cubic convolution kernel with a = -0.75, as OpenCV's bicubic (Keys 1981; his own, eq. 15, has -0.5)."""
     x = tf.minimum(tf.abs(distance), 2.0)
     return tf.where(x < 1, (1.25 * x - 2.25) * x * x + 1, -0.75 * (((x - 5) * x + 8) * x - 4))
 
@@ -132,7 +130,7 @@ def _keys_cubic(distance):
 def blobs(frames, size, seed, area=(0.2, 0.3), cell=(0.26, 0.26)):
     """Random blobs: coarse noise, bicubically enlarged and cut at a level. `cell` is the noise's step as a fraction
     of the picture; 0.26 is the 1 / 0.06 pixels of Context Encoders' "random region" (Pathak et al. 2016) at 64x64."""
-    noise_seed, cell_seed, area_seed = _seeds(seed, 3)
+    noise_seed, cell_seed, area_seed = seeds(seed, 3)
     nodes = int(1 / cell[0]) + 5
     noise = _uniform(noise_seed, [tf.shape(frames)[0], nodes, nodes])
     step, row_start, column_start = _draws(frames, cell_seed, 3)
@@ -148,7 +146,7 @@ def blobs(frames, size, seed, area=(0.2, 0.3), cell=(0.26, 0.26)):
 def _polylines(frames, size, seed, lines, points, length, turn):
     """Vertices of random walks, in pixels: starts and ends of the segments, each [B, lines * (points - 1), 2].
     A walk's heading drifts by a normal angle of `turn` radians at each vertex, as a hand's does."""
-    start_seed, heading_seed, turn_seed, length_seed = _seeds(seed, 4)
+    start_seed, heading_seed, turn_seed, length_seed = seeds(seed, 4)
     batch = tf.shape(frames)[0]
     start = _uniform(start_seed, [batch, lines, 1, 2], 0.0, float(size))
     turns = turn * tf.random.stateless_normal([batch, lines, points - 1], turn_seed)
@@ -180,14 +178,14 @@ def _distance_to_segments(starts, ends, size):
 
 def strokes(frames, size, seed, area=(0.1, 0.4)):
     """Brush strokes as a hand with a mouse makes them, as wide as `area` asks for."""
-    path_seed, area_seed = _seeds(seed, 2)
+    path_seed, area_seed = seeds(seed, 2)
     starts, ends = _polylines(frames, size, path_seed, lines=3, points=6, length=(0.1, 0.3), turn=0.7)
     return _lowest(_distance_to_segments(starts, ends, size), area, frames, size, area_seed)
 
 
 def scratches(frames, size, seed, radius=(0.5, 1.5)):
     """Long thin scratches, of a `radius` in pixels at 64x64."""
-    path_seed, radius_seed = _seeds(seed, 2)
+    path_seed, radius_seed = seeds(seed, 2)
     starts, ends = _polylines(frames, size, path_seed, lines=4, points=4, length=(0.2, 0.4), turn=0.15)
     (radii,) = _draws(frames, radius_seed, 1, *radius)
     hole = _distance_to_segments(starts, ends, size) <= radii[:, 0] * size / 64
@@ -212,7 +210,7 @@ FAMILIES = {
     "published_mouth": partial(rectangle, rows=(43, 60), columns=(20, 42)),
 }
 
-# What training draws from. Wider ranges than the tables', so that no test hole is out of reach.
+# What training draws from. Wider ranges than the tables'; of the growing hole in the middle only that of `centre`.
 TRAINED = {
     "boxes": boxes,
     "centre": centre,
@@ -248,7 +246,7 @@ def mixed(mix, frames, size, seed):
     Systematic sampling (one random offset for the batch, then equal steps through the cumulated shares) keeps each
     batch as close to the shares as its size allows. Pictures come shuffled, so the families may come in order.
     """
-    offset_seed, *family_seeds = _seeds(seed, 1 + len(mix))
+    offset_seed, *family_seeds = seeds(seed, 1 + len(mix))
     shares = tf.constant([share for share, _ in mix])
     batch = tf.cast(tf.shape(frames)[0], tf.float32)
     upper = tf.floor(tf.cumsum(shares) / tf.reduce_sum(shares) * batch + _uniform(offset_seed, []))

@@ -38,8 +38,8 @@ def psnr(image, restored, mask=None):
 
 
 def ssim(image, restored, mask=None):
-    """Structural similarity (Wang et al. 2004, eq. 13), at most 1, on the scale [0, 1]: the mean over pixels and RGB
-    channels.
+    """Structural similarity of pictures on the scale [0, 1] (Wang et al. 2004, eq. 13), in [-1, 1], 1 for identical
+    ones: the mean over pixels and RGB channels.
 
     Whole image: the 5 pixels at each border, where the window leaves the image, do not count, as in scikit-image.
     Hole only: all pixels of the hole count, the picture mirrored at its border; a pixel's window sees up to 5 pixels
@@ -55,11 +55,12 @@ def ssim(image, restored, mask=None):
 
 
 def frechet_distance(features, others) -> float:
-    """How far apart two sets of pictures are: the Fréchet distance of the normal distributions that have the means and
-    covariances of their features (Heusel et al. 2017, eq. 6).
+    """How far apart two sets of pictures are: the squared Fréchet distance, as FID reports it, of the normal
+    distributions that have the means and covariances of their features (Heusel et al. 2017, eq. 6).
 
-    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1^1/2 C2 C1^1/2)^1/2), in float64. features, others: [N, D] and [M, D], one row a
-    picture. Depends on N and M: only distances of equal ones are comparable.
+    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1^1/2 C2 C1^1/2)^1/2), in float64; covariances divide by the number of pictures.
+    features, others: [N, D] and [M, D], one row a picture. Depends on N and M: only distances of equal ones are
+    comparable.
     """
     first, second = (np.asarray(rows, np.float64) for rows in (features, others))
     covariances = [np.cov(rows, rowvar=False, bias=True) for rows in (first, second)]

@@ -23,7 +23,8 @@ def build_unet(config: Config, dtype="float32", any_side=False, name="unet") -> 
     channels squares (Shi et al. 2016, eq. 4), which leaves matrix products and 3x3 convolutions to compute. Skips are
     added, not concatenated, which halves the decoder. There are no normalisation layers.
 
-    any_side: leaves the sides open, any multiple of the deepest scale's pixel.
+    dtype: a Keras dtype or policy, of all layers but the last. any_side: leaves the sides open, any multiple of the
+    deepest scale's pixel.
     """
     first, *widths = config.generator_widths
     side = None if any_side else config.size
@@ -32,7 +33,7 @@ def build_unet(config: Config, dtype="float32", any_side=False, name="unet") -> 
     skips = []
     for scale, width in enumerate(widths, start=1):
         skips.append(x)
-        x = ops.space_to_depth(x, 2)  # [B, size / 2**(scale + 1), ..., 4 channels]
+        x = ops.space_to_depth(x, 2)  # [B, size / 2**(scale + 1), ..., 4 times its channels]
         x = _conv(width, kernel=1, dtype=dtype, name=f"down{scale}")(x)
         x = _conv(width, dtype=dtype, name=f"encode{scale}")(x)
     x = _conv(widths[-1], dtype=dtype, name="bottom")(x)
@@ -54,7 +55,7 @@ def build_discriminator(config: Config, dtype="float32") -> keras.Model:
     are the photograph's own.
 
     Input: image or restored [B, size, size, 3] in [-1, 1] and mask [B, size, size, 1], concatenated to 4 channels.
-    Output: logit [B, 1], float32; the losses apply the sigmoid.
+    Output: logit [B, 1], float32; the losses apply the sigmoid. dtype: as `build_unet`.
     """
     *widths, last = config.discriminator_widths
     inputs = keras.Input((config.size, config.size, 4), name="image_or_restored_and_mask")

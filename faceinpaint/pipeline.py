@@ -8,9 +8,8 @@ import tensorflow as tf
 
 from faceinpaint import masks
 from faceinpaint.celeba import row_reader
-from faceinpaint.config import Config, UserError
+from faceinpaint.config import WHOLE_SIDE, Config, UserError
 from faceinpaint.fills import FILLS
-from faceinpaint.masks import WHOLE_FRAME, WHOLE_SIDE
 
 AHEAD = 16  # batches that the disk is told of before they are read
 
@@ -64,8 +63,8 @@ def centred_frames(count, framing=WHOLE_SIDE):
 def random_frames(config: Config, batch, seed):
     """Training frames [batch, 3]: the side in `config.framing`, wide ones more often, as they are harder (its density
     rises linearly from 0), the centre moved by up to `config.framing_shift`, never beyond the whole frame."""
-    side_seed, shift_seed = tf.unstack(tf.random.split(seed, 2), num=2)
-    low, high = (min(float(side), WHOLE_FRAME[2]) for side in config.framing)
+    side_seed, shift_seed = masks.seeds(seed, 2)
+    low, high = (min(side, WHOLE_SIDE) for side in config.framing)
     side = low + (high - low) * tf.sqrt(tf.random.stateless_uniform([batch, 1], side_seed))
     room = (WHOLE_SIDE - side) / 2
     shift = tf.random.stateless_uniform([batch, 2], shift_seed, -1.0, 1.0) * tf.minimum(room, config.framing_shift)
@@ -87,14 +86,15 @@ def turned(images, degrees):
 
 
 def _recoloured(image, amount, seed):
-    """Brightness and contrast changed by up to `amount`, alike for all pixels of an image."""
+    """Contrast changed by up to the fraction `amount`, brightness by up to as much on [-1, 1], alike for all pixels of
+    an image."""
     change = tf.random.stateless_uniform([tf.shape(image)[0], 1, 1, 2], seed, -amount, amount)
     return tf.clip_by_value(image * (1.0 + change[..., :1]) + change[..., 1:], -1.0, 1.0)
 
 
 def _seeds(seed):
     """A seed for each thing that is drawn for a batch: frames, flips, holes, fills, turns, colours."""
-    return tf.unstack(tf.random.split(seed, 6), num=6)
+    return masks.seeds(seed, 6)
 
 
 def framed_example(images, config: Config, seed):
@@ -173,8 +173,8 @@ def training_batches(faces, config: Config, first_step=0, draw=training_example)
 def fixed_examples(faces, config: Config, family=None, framing=WHOLE_SIDE, first=0):
     """The (image, mask, filled_image) of unseen `faces` with fixed holes, as tensors of N faces.
 
-    Image i's hole depends on (config.seed, first + i) alone. family: a name in `masks.FAMILIES` or a function like
-    those; without one, all of them take turns.
+    Image i's hole depends on (config.seed, first + i) and `framing` alone. family: a name in `masks.FAMILIES` or a
+    function like those; without one, all of them take turns. A fill that draws does so by the place in `faces`.
     """
     count = len(faces)
     frames = centred_frames(count, framing)
@@ -182,7 +182,7 @@ def fixed_examples(faces, config: Config, family=None, framing=WHOLE_SIDE, first
     families = [masks.FAMILIES.get(family, family)] if family else list(masks.FAMILIES.values())
     mask = np.zeros([count, config.size, config.size, 1], np.float32)
     for turn, draw in enumerate(families):
-        own = np.arange(turn, count, len(families))
+        own = np.arange((turn - first) % len(families), count, len(families))
         if len(own):
             mask[own] = masks.damage_by_index(draw, own + first, tf.gather(frames, own), config.size, config.seed)
     mask = tf.constant(mask)

@@ -69,6 +69,7 @@ def test_images_without_a_value_are_left_out():
     mean, low, high = evaluation.mean_and_interval(np.array([1.0, np.inf, 3.0, np.nan]))
     assert mean == 2
     assert 1 <= low <= high <= 3
+    assert np.isnan(evaluation.mean_and_interval(np.array([np.inf, np.nan]))).all()
 
 
 @pytest.fixture

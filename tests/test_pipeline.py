@@ -184,6 +184,7 @@ def test_without_a_family_they_take_turns(faces):
     mask = pipeline.fixed_examples(faces[:15], PAPER)[1].numpy()
     assert mask[0].sum() == mask[14].sum() == 32 * 32  # centre is the first of fourteen
     assert mask[3].sum() == 32 * 64  # half
+    assert np.array_equal(pipeline.fixed_examples(faces[2:5], PAPER, first=2)[1], mask[2:5])
 
 
 @pytest.mark.parametrize("fill", ["mean", "constant"])

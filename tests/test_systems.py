@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from faceinpaint import config, pipeline
+from faceinpaint import config, pipeline, variations
+from faceinpaint.config import UserError
 from faceinpaint.variations import build, context_encoder, damaged_only, deep_image_prior, nested, sc_fegan, unmosaic
 from faceinpaint.variations.wasserstein import Wasserstein, gradient_penalty
 
@@ -276,3 +277,10 @@ def test_reconstruction_terms_of_other_systems_by_hand():
     style = 0.25**2 / 3  # each entry of the gram matrix
     expected = 0.25 + 0.05 * 0.25 + 120 * style
     assert float(fegan.reconstruction_loss(image, [image + 0.25] * 2, mask)) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["system", "fill", "mix"])
+def test_what_no_system_knows_is_said_in_a_line(name):
+    for ask in (build, lambda settings: variations.check_start(settings, None)):
+        with pytest.raises(UserError, match=f"{name} 'nope': choose one of "):
+            ask(config.Config(**{name: "nope"}))

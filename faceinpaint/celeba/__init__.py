@@ -2,8 +2,9 @@
 
 What lives here: where images come from (`sources`, `archives`), which of them are used, for what and in which order
 (`partition`, and `listing` for the faces of the weights that come with the package), how they are decoded (`decoding`)
-and kept (`cache`). Preparing cuts the centre square of every image (178x178 of CelebA's 178x218) and resamples it by
-area, once. The result, `data/cache/<source>-<size>`, is memory-mapped from then on. No TensorFlow at import.
+and kept (`cache`). Preparing cuts the centre square of every image (178x178 of CelebA's 178x218) and, where it has
+another side, resamples it, once: by area where it shrinks. The result, `data/cache/<source>-<size>`, is memory-mapped
+from then on. No TensorFlow at import.
 """
 
 from dataclasses import dataclass

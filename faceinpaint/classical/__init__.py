@@ -28,7 +28,9 @@ def inpainted(image, hole, method):
 def biharmonic_fill(picture, hole):
     """`picture` float32 [H, W, C] in [0, 255], its `hole`, bool [H, W], filled as smoothly as can be.
 
-    Δ²u = 0 (Damelin and Hoang 2018, "On surface completion and image inpainting by biharmonic functions").
+    Δ²u = 0 (Damelin and Hoang 2018, "On surface completion and image inpainting by biharmonic functions: numerical
+    aspects"). Large holes are solved from coarse to fine. What is deeper than `MAX_DEPTH` at the coarsest scale is
+    filled by Navier-Stokes, and solved in its `RIM` alone.
     """
     picture = picture.copy()
     if hole.any() and not hole.all():

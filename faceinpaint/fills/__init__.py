@@ -1,9 +1,9 @@
 """What goes into the hole before the generator sees it.
 
 What lives here: the fills of the paper, below, and those that they are compared with: `noises` of other kinds, and
-`mosaic`. Each takes `image` [B, H, W, C] (its hole's values are ignored, but by `mosaic`), `mask` [B, H, W, 1] with
-1 = hole, and `seed`, an integer tensor [2] (only those that draw something use it), and returns `filled_image`
-[B, H, W, C], equal to `image` on known pixels.
+`mosaic`. Each of `FILLS` takes `image` [B, H, W, C] (its hole's values are ignored, but by `mosaic`), `mask`
+[B, H, W, 1] with 1 = hole, and `seed`, an integer tensor [2] (only those that draw something use it), and returns
+`filled_image` [B, H, W, C], equal to `image` on known pixels.
 """
 
 import tensorflow as tf

@@ -9,7 +9,7 @@ def mosaic(image, mask, seed=None):
     """Each block of the hole in the mean colour of its own pixels in the hole.
 
     Unlike every other fill it looks into the hole: there the damage is a mosaic, as where a face is to be hidden (Javed
-    et al. 2020, "UMGAN: Generative adversarial network for image unmosaicing using perceptual loss"). Of a picture that
+    et al. 2019, "UMGAN: Generative adversarial network for image unmosaicing using perceptual loss"). Of a picture that
     is one there already it changes nothing.
     """
     block = image.shape[1] // BLOCKS

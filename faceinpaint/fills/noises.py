@@ -22,8 +22,8 @@ def uniform(image, mask, seed):
 
 def salt_and_pepper(image, mask, seed):
     """Each pixel black or white, one as likely as the other."""
-    values = tf.random.stateless_uniform(tf.shape(mask), seed) < 0.5
-    return _pasted(image, tf.where(values, -1.0, 1.0), mask)
+    black = tf.random.stateless_uniform(tf.shape(mask), seed) < 0.5
+    return _pasted(image, tf.where(black, -1.0, 1.0), mask)
 
 
 def shuffle(image, mask, seed):

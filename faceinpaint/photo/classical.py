@@ -52,7 +52,7 @@ def thick_part(hole, width):
 
 def _reduced(pixels, hole):
     """`pixels`, 0 in the `hole`, at a scale of at most `AT_ONCE` pixels: the mean of the known ones in each pixel,
-    float32, and which have next to none; and by how much they are reduced."""
+    float32, and which are known to less than a quarter; and by how much they are reduced."""
     step = int(np.ceil(np.sqrt(hole.size / AT_ONCE)))
     size = tuple(-(-side // step) for side in hole.shape[::-1])
     known = cv2.resize((~hole).view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA) / np.float32(255)

@@ -255,7 +255,8 @@ def restore(photo: Path, mask: Path, out: Path, run=None, eyes=None, align="auto
             raise UserError(f"{mask}: not a folder, but {photo} is one; give the folder with the masks of its photos")
         if eyes:
             raise UserError("--eyes: names the eyes of one photo; for a folder use --align auto or none")
-        return restore_folder(photo, mask, out, load, align, drawn, **options)
+        restore_folder(photo, mask, out, load, align, drawn, **options)
+        return
     if mask.is_dir():
         raise UserError(f"{mask}: a folder; give the mask of {photo}")
     out = out / photo.name if out.is_dir() else out
@@ -263,4 +264,3 @@ def restore(photo: Path, mask: Path, out: Path, run=None, eyes=None, align="auto
     if kind_of(out) in LOSSY:
         _say(f"{out}: {LOSSY_NOTE}")
     print(f"{out}: restored")
-    return None

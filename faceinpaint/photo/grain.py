@@ -42,7 +42,7 @@ def _places(picture, known):
 def texture(picture, places) -> np.ndarray:
     """Grain like that in the blocks around `places` [N, 2], periodic, float32 [PERIOD, PERIOD, 3]: the blocks, less
     what is smooth in them, convolved with white noise. It has their spectrum and their correlation of colours (Galerne,
-    Gousseau and Morel 2011, "Random phase textures", asymptotic discrete spot noise)."""
+    Gousseau and Morel 2011, "Random phase textures: theory and synthesis", asymptotic discrete spot noise)."""
     rest, half = picture - cv2.GaussianBlur(picture, (0, 0), 2 * FINE), BLOCK // 2
     places = places[np.linspace(0, len(places) - 1, min(MAX_BLOCKS, len(places))).astype(int)]
     blocks = np.stack([rest[y - half : y + half, x - half : x + half] for y, x in places])

@@ -82,7 +82,8 @@ def with_ground(restored, photo, known, square, pixel):
     guess = np.where(mirrored_known, seen[:, ::-1], _outside_head(square, len(photo), WITH_HAIR))
     guess &= _outside_head(square, len(photo))
     expected = guess & (known < 0.01)
-    if (np.abs(restored - ground).max(axis=2) < DRAWN)[expected].mean() > KNOWN:
+    drawn = (np.abs(restored - ground).max(axis=2) < DRAWN)[expected]
+    if drawn.sum() > KNOWN * drawn.size:
         return restored
     guess, label = (np.repeat(part[..., None], 3, axis=2).astype(np.float32) for part in (guess, seen))
     rim = (whole & (depth(whole) <= pixel)).astype(np.float32)

@@ -168,7 +168,7 @@ def without_thumbnail(exif: bytes) -> bytes:
 
 def without_resources(block: bytes) -> bytes:
     """Photoshop's block without its thumbnails; as it is where it is damaged."""
-    kept, at = b"", len(PHOTOSHOP) * block.startswith(PHOTOSHOP)
+    at = len(PHOTOSHOP) * block.startswith(PHOTOSHOP)
     kept = block[:at]
     while block[at : at + 4] == b"8BIM" and at + 12 <= len(block):
         name = (block[at + 6] + 2) // 2 * 2  # its length is its first byte; even together

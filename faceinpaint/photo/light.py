@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as OpenCV's and Pillow's grey
 DARK, BRIGHT = 50.0, 180.0  # of luma: in nine of ten of CelebA's faces the 2nd percentile is below, the 98th above
 MAX_GAIN = 12.0  # more would show nothing but the rounding of 8 bits
 OFF_THE_LINE = 0.06  # of the deviation along it: less is one tone
@@ -56,9 +56,9 @@ class Tone:
         if len(known) < MIN_PIXELS:
             return cls()
         middle = known.mean(axis=0)
-        deviations, axes = np.linalg.eigh(np.cov((known - middle).T))
+        variances, axes = np.linalg.eigh(np.cov((known - middle).T))
         direction = axes[:, -1] / (axes[:, -1] @ LUMA)
-        if deviations[1] > OFF_THE_LINE**2 * deviations[-1] or not (direction > 0).all():
+        if variances[1] > OFF_THE_LINE**2 * variances[-1] or not (direction > 0).all():
             return cls()
         return cls((middle - (middle @ LUMA) * direction).astype(np.float32), direction.astype(np.float32))
 

@@ -4,7 +4,7 @@ The network decides what goes where, its colour and its light. A known place tha
     1. each source is laid into the face's whole frame, mirrored where it is the other half      (Source.framed)
     2. each part of the hole is found again in it                                                (registration)
     3. where both do not agree, or their surroundings are not alike, nothing is carried over     (agreement, alike)
-    4. the bands finer than what the network knows become the source's, the coarser the less     (shares, added)
+    4. bands finer than light become the source's, the finest wholly, the coarser ones in part   (shares, added)
 Pictures of the whole frame are float32 [178, 178, 3] in [0, 255], or [178, 178] of one value, and lengths its pixels:
 the eyes are 39 apart. No TensorFlow here.
 """

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from faceinpaint.photo.light import LUMA
+
 ORIENTATION = 0x0112  # EXIF tag
 SAMPLED = 1000  # rows and columns, at most, that a median is of
 
@@ -63,7 +65,7 @@ class Picture:
         if stored.dtype == np.float32:
             values *= self.highest / 65535
         if self.grey:
-            values = values @ (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as OpenCV's and Pillow's
+            values = values @ LUMA
         if stored.dtype != np.float32:
             values = np.rint(values)
         stored.reshape(*self.shape, -1)[hole, : self.colours.shape[2]] = values.reshape(len(values), -1)

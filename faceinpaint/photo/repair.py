@@ -1,7 +1,8 @@
 """A person's own photograph: faces turned to CelebA's alignment, restored, and the hole alone put back.
 
 The order of work, for each face:
-    1. what is thin, a pixel and a half of the network's picture, is filled classically, at the photo's own resolution
+    1. the hole is filled classically, at the photo's own resolution; where it is thin, up to a pixel and a half of the
+       network's picture, that stays
     2. levels and tone of the known pixels are brought to what the network knows       (light)
     3. the face is cut out and restored; levels and tone are undone
     4. the mismatch at the rim is carried inwards                                      (rim.fitted)
@@ -277,6 +278,5 @@ def restore_photo(
         continued from its surroundings because it lies outside every face, what is larger than trained.
     """
     restored = pixels.copy()
-    options = other_half, references, with_grain
-    notes = restore_in_place(restored, np.asarray(mask) != 0, restorer, faces, *options)
+    notes = restore_in_place(restored, np.asarray(mask) != 0, restorer, faces, other_half, references, with_grain)
     return restored, notes

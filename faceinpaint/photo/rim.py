@@ -27,7 +27,7 @@ def thick_part(hole, width) -> np.ndarray:
 
 def membrane(difference, known):
     """`difference` [H, W, 3], `known` where the bool [H, W] says so, carried on everywhere else as a membrane would
-    lie: Δu = 0 (Pérez, Gangnet and Blake 2003, "Poisson image editing", eq. 4), from coarse to fine."""
+    lie: Δu = 0 (Pérez, Gangnet and Blake 2003, "Poisson image editing", eq. 5), from coarse to fine."""
     height, width = known.shape
     if known.all() or min(height, width) < 3:
         return np.where(known[..., None], difference, difference[known].mean(axis=0) if known.any() else 0)

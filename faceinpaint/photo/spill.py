@@ -20,8 +20,9 @@ def _mean_near(picture, where, spread):
 
 
 def _shares(picture, hole):
-    """How much of the damage's colour there is in pixels outside the hole: yields their distance from it and that
-    share, the a of colour = a * damage + (1 - a) * surroundings (least squares), both [N]."""
+    """How much of the damage's colour there is in pixels outside the hole: returns their distance from it [N]; that
+    share [N], the a of colour = a * damage + (1 - a) * surroundings (least squares); and the fraction of the rim that
+    was told from its surroundings."""
     distance = depth(~hole)
     surroundings, around = _mean_near(picture, (distance > FARTHEST) & (distance <= 3 * FARTHEST), FARTHEST)
     inner = depth(hole)
@@ -37,7 +38,7 @@ def _shares(picture, hole):
 
 
 def widened(pixels, hole):
-    """`hole`, wider by what shows of the damage beyond it, and by how many pixels that is, 0 to `FARTHEST`.
+    """`hole`, wider by what shows of the damage beyond it, and by how many pixels that is, less than `FARTHEST`.
 
     Only damage of one colour is told from what belongs there: scratches, cracks, paint, tears.
 
@@ -54,6 +55,5 @@ def widened(pixels, hole):
     if means[0] < SEEN or means.min() > TRACE:  # what does not end is no edge of the damage
         return hole, 0
     wider = int(np.argmax(means < TRACE))
-    return cv2.dilate(hole.view(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * wider + 1,) * 2)).view(
-        bool
-    ), wider
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * wider + 1,) * 2)
+    return cv2.dilate(hole.view(np.uint8), disc).view(bool), wider

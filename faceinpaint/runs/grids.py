@@ -9,6 +9,7 @@ from PIL import Image
 from faceinpaint import figures, pipeline
 from faceinpaint.celeba import Faces, shown_faces
 from faceinpaint.config import Config
+from faceinpaint.inpainter import composite
 from faceinpaint.system.files import replacing, write_image
 
 FAMILIES = ("centre", "half", "eyes", "nose", "mouth", "boxes", "strokes_20_40", "pixels")
@@ -33,8 +34,8 @@ def examples(faces: Faces, config: Config) -> list[tf.Tensor]:
 def drawn(inpainter, image, mask, filled_image) -> np.ndarray:
     """The grid of these examples as `inpainter` restores them: uint8 RGB [height, width, 3]."""
     generated = inpainter.generate(filled_image, mask)
-    shown, filled, generated = (pipeline.to_uint8(x).numpy() for x in (image, filled_image, generated))
-    restored = inpainter.restore(shown, mask.numpy())
+    pictures = image, filled_image, generated, composite(image, generated, mask)
+    shown, filled, generated, restored = (pipeline.to_uint8(picture).numpy() for picture in pictures)
     return figures.output_grid(shown, mask.numpy(), filled, generated, restored, FAMILIES[: len(shown)])
 
 

@@ -53,8 +53,8 @@ def _mirrored(picture, axis):
 
 
 def _misfit(picture, known, near, axis):
-    """Mean absolute difference of what is known on both sides of `axis`, weighted by `near`; infinite where that is too
-    little."""
+    """Mean absolute difference, summed over colours, of what is known on both sides of `axis`, weighted by `near`;
+    infinite where that is too little."""
     both = known * (_mirrored(known, axis) > 0.999)
     if both.mean() < LEAST_SHARE:
         return np.inf

@@ -197,7 +197,8 @@ def write(runs: list[str] | None, data: str, part: str, first: int | None, out: 
     restorer, faces = lite.load(run), celeba_faces(data, part)
     pictures, (distance, _) = getattr(faces, part), perceptual()
     some = np.array(pictures[: first or FACES])
-    large, large_sheet = by_large_photo(large_photos(), restorer, distance) if large_photos() else ([], [])
+    photos = large_photos()
+    large, large_sheet = by_large_photo(photos, restorer, distance) if photos else ([], [])
     rows = [
         *by_hole(some, restorer, distance),
         *by_reference(dict(zip(faces.names[part], pictures, strict=True)), restorer, distance),
@@ -208,5 +209,5 @@ def write(runs: list[str] | None, data: str, part: str, first: int | None, out: 
     files.write_text(out, as_json(about | {"rows": rows, "milliseconds": milliseconds(restorer, some[0])}))
     files.write_image(out.with_name(f"{out.stem}-eyes.jpg"), sheet(single_eyes(pictures, restorer), 3))
     if large_sheet:
-        files.write_image(out.with_name(f"{out.stem}-large.jpg"), sheet(large_sheet[: 2 * len(large_photos())], 0.8))
+        files.write_image(out.with_name(f"{out.stem}-large.jpg"), sheet(large_sheet[: 2 * len(photos)], 0.8))
     return table(rows)

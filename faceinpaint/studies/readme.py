@@ -144,9 +144,9 @@ def bench_table(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def documents(root: Path = ROOT) -> list[Path]:
+def documents() -> list[Path]:
     """The texts that marks stand in."""
-    return [root / "README.md", root / "faceinpaint/weights/README.md", *sorted(root.glob("notebooks/*.ipynb"))]
+    return [ROOT / "README.md", ROOT / "faceinpaint/weights/README.md", *sorted(ROOT.glob("notebooks/*.ipynb"))]
 
 
 def prose(path: Path) -> str:

@@ -19,12 +19,12 @@ from faceinpaint.evaluation import (
     unseen_faces,
 )
 from faceinpaint.inpainter import Inpainter
-from faceinpaint.runs import WEIGHTS, environment, folder
+from faceinpaint.runs import WEIGHTS, folder
 from faceinpaint.studies.crop import network_and_crop
-from faceinpaint.system import files
+from faceinpaint.system import files, machine
 from faceinpaint.variations import load
 
-KEPT = ("hole_psnr", "hole_ssim", "lpips")  # of each image; whole L1 and PSNR follow from those in the hole
+KEPT = ("hole_psnr", "hole_ssim", "lpips")  # of each image; PSNR of the whole follows from that in the hole
 SHOWN = ("eyes", "nose", "mouth", "boxes", "strokes_20_40", "centre", "half", "pixels")  # in `shown_damage`
 
 
@@ -137,7 +137,7 @@ def measured_on(faces: Faces, part: str) -> dict:
         "part": part,
         "faces": files.without_folders(faces.description),
         "date": f"{datetime.now(UTC):%F}",
-        "commit": environment.commit(),
+        "commit": machine.commit(),
     }
 
 

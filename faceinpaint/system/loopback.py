@@ -53,9 +53,11 @@ class Site:
     def come(self, page):
         if self.page:
             page.write_message({"busy": True})
-            return page.close()
+            page.close()
+            return
         self.page = page
-        return self._patience and self._patience.cancel()
+        if self._patience:
+            self._patience.cancel()
 
     def go(self, page):
         if page is self.page and not self.over.is_set():

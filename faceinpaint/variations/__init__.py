@@ -8,7 +8,9 @@ import warnings
 from pathlib import Path
 
 from faceinpaint.config import Config, UserError, from_dict, read
+from faceinpaint.fills import FILLS
 from faceinpaint.inpainter import Inpainter
+from faceinpaint.masks import MIXES
 from faceinpaint.runs import folder
 from faceinpaint.variations.blind import Blind
 from faceinpaint.variations.coarse_to_fine import CoarseToFine
@@ -36,11 +38,17 @@ SYSTEMS = {
 }
 
 
+def _system(config: Config) -> type[Inpainter]:
+    """The class of the system that `config` names. Raises `UserError` where it, its fill or its mix is unknown."""
+    for name, known in (("system", SYSTEMS), ("fill", FILLS), ("mix", MIXES)):
+        if getattr(config, name) not in known:
+            raise UserError(f"{name} '{getattr(config, name)}': choose one of {', '.join(known)}")
+    return SYSTEMS[config.system]
+
+
 def build(config: Config) -> Inpainter:
-    """The system that `config` names, untrained. Raises `UserError` when there is none of this name."""
-    if config.system not in SYSTEMS:
-        raise UserError(f"system '{config.system}': choose one of {', '.join(SYSTEMS)}")
-    return SYSTEMS[config.system](config)
+    """The system that `config` names, untrained. Raises `UserError` when it, its fill or its mix is unknown."""
+    return _system(config)(config)
 
 
 def check_start(config: Config, start: dict | None):
@@ -48,7 +56,7 @@ def check_start(config: Config, start: dict | None):
 
     start: what the environment of the run says of that from whose generator it begins; None for random weights.
     """
-    wanted = SYSTEMS[config.system].start_of(config)
+    wanted = _system(config).start_of(config)
     if start is None:
         if wanted != config:
             raise UserError(
@@ -63,7 +71,7 @@ def check_start(config: Config, start: dict | None):
 
 def _generator_of(config: Config) -> dict:
     """What two generators must have in common to exchange their weights."""
-    network = SYSTEMS[config.system].build_generator.__name__
+    network = _system(config).build_generator.__name__
     return {"network": network, "size": config.size, "generator_widths": config.generator_widths}
 
 

@@ -9,7 +9,7 @@ from faceinpaint.inpainter import Inpainter
 class Blind(Inpainter):
     """Both networks see pictures alone; the mask says hole everywhere, and all that the generator draws counts.
 
-    Javed et al. 2020, "UMGAN: Generative adversarial network for image unmosaicing using perceptual loss": the input is
+    Javed et al. 2019, "UMGAN: Generative adversarial network for image unmosaicing using perceptual loss": the input is
     a face behind a mosaic, the output a whole face. Left out: its perceptual loss. What is measured in the hole is
     comparable with the others, and `restore` keeps known pixels as theirs does.
     """

@@ -10,7 +10,7 @@ from faceinpaint.inpainter import Inpainter
 
 def _gated_conv(x, channels, name, dtype, strides=1):
     """A convolution that decides for itself where it applies: ELU(features) * sigmoid(gate) (Yu et al. 2019, "Free-form
-    image inpainting with gated convolution", eq. 2)."""
+    image inpainting with gated convolution", section 3.1)."""
     both = layers.Conv2D(2 * channels, 3, strides, padding="same", dtype=dtype, name=f"{name}_conv")(x)
     features = layers.Activation("elu", dtype=dtype, name=f"{name}_features")(both[..., :channels])
     gate = layers.Activation("sigmoid", dtype=dtype, name=f"{name}_gate")(both[..., channels:])
@@ -32,7 +32,7 @@ def _gated_stage(x, widths, stage, dtype):
 
 
 def build_coarse_to_fine(config: Config, dtype="float32") -> keras.Model:
-    """The generator of DeepFill v2 (Yu et al. 2019), without sketches and contextual attention.
+    """The generator of DeepFill v2 (Yu et al. 2019), without sketches, dilated convolutions and contextual attention.
 
     The first stage repairs coarsely, its result is pasted into the hole, the second refines it.
     Input and output: as `networks.build_unet`; the layer `coarse_image` gives the first stage's image.

@@ -6,7 +6,7 @@ from functools import partial
 import tensorflow as tf
 
 from faceinpaint import masks, pipeline
-from faceinpaint.config import Config
+from faceinpaint.config import WHOLE_SIDE, Config
 from faceinpaint.fills import FILLS
 from faceinpaint.inpainter import Inpainter
 
@@ -49,7 +49,7 @@ def further_damaged(picture, mask, fill, seed):
 def training_example(images, config: Config, seed):
     """As `pipeline.training_example`, of faces that are damaged for good."""
     picture, frames = pipeline.framed_example(damaged_for_good(images, config.seed), config, seed)
-    mask_seed, fill_seed = tf.unstack(tf.random.split(tf.random.fold_in(seed, 1), 2), num=2)
+    mask_seed, fill_seed = masks.seeds(tf.random.fold_in(seed, 1), 2)
     mask = masks.mixed(masks.MIXES[config.mix], frames, config.size, mask_seed)
     return further_damaged(picture, mask, FILLS[config.fill], fill_seed)
 
@@ -57,7 +57,7 @@ def training_example(images, config: Config, seed):
 def fixed_examples(faces, config: Config):
     """As `pipeline.fixed_examples`, of faces that are damaged for good: PSNR is of what is known in them."""
     _, mask, _ = pipeline.fixed_examples(faces, config)
-    picture = pipeline.framed(damaged_for_good(tf.constant(faces), config.seed), masks.WHOLE_SIDE, config.size)
+    picture = pipeline.framed(damaged_for_good(tf.constant(faces), config.seed), WHOLE_SIDE, config.size)
     return further_damaged(picture, mask, FILLS[config.fill], tf.constant([config.seed, 2]))
 
 
@@ -65,10 +65,10 @@ class DamagedOnly(Inpainter):
     """Nobody ever sees a clean face: neither the generator, nor the discriminator, nor who watches the validation.
 
     Each face has a hole of its own for good. What is under it is no target: the loss counts only what both the further
-    damage hides from the generator and the target knows (Lehtinen et al. 2018, section 3.3: the error times the
+    damage hides from the generator and the target knows (Lehtinen et al. 2018, section 3.2: the error times the
     target's mask). Their inputs and targets are two damaged pictures of one scene. There is one here, and the input is
     the target damaged further, or both together would show nearly all of the face. The discriminator compares pictures
-    in which the same hole is filled in the same way (Bora et al. 2018, "AmbientGAN", section 4).
+    in which the same hole is filled in the same way (Bora et al. 2018, "AmbientGAN").
     """
 
     training_example = staticmethod(training_example)

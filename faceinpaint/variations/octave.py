@@ -6,7 +6,7 @@ from dataclasses import replace
 import keras
 import tensorflow as tf
 
-from faceinpaint import fills, networks
+from faceinpaint import fills, masks, networks
 from faceinpaint.config import Config
 from faceinpaint.inpainter import composite, self_ensembled
 from faceinpaint.variations.perceptual import Perceptual
@@ -48,9 +48,9 @@ def patches(pictures, mask, side, seed):
 
     pictures: [B, H, W, C] each; mask: [B, H, W, 1], 1 = hole; seed: integers [2] → a list of [B, side, side, C].
 
-    The pixel is any of the hole's, with equal chances, and lies anywhere in the square.
+    The pixel is any of the hole's, with equal chances, and lies anywhere in the square, as far as that stays inside.
     """
-    pixel_seed, place_seed = tf.unstack(tf.random.split(seed, 2), num=2)
+    pixel_seed, place_seed = masks.seeds(seed, 2)
     height, width = mask.shape[1:3]
     lots = mask * tf.random.stateless_uniform(tf.shape(mask), pixel_seed, 1e-6)
     pixel = tf.argmax(tf.reshape(lots, [-1, height * width]), axis=1, output_type=tf.int32)

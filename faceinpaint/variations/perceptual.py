@@ -7,7 +7,7 @@ from faceinpaint import lpips
 from faceinpaint.inpainter import Inpainter
 
 WEIGHT = 0.25  # of the term, beside the logarithm of L1
-FLOOR = 1e-3  # a distance below it does not pay, as `losses.ERROR_FLOOR`
+FLOOR = 1e-3  # below it a distance gains little by falling further, as `losses.ERROR_FLOOR`
 
 
 def perceptual_loss(distance):

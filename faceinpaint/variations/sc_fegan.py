@@ -9,12 +9,12 @@ from faceinpaint import losses, lpips
 from faceinpaint.config import Config
 from faceinpaint.variations.coarse_to_fine import CoarseToFine
 
-PERCEPTUAL, STYLE = 0.05, 120.0  # weights of the terms beside the pixels' (Jo and Park 2019, eq. 7)
+PERCEPTUAL, STYLE = 0.05, 120.0  # Jo and Park's weights of these terms beside the pixels' L1, sigma and gamma
 
 
 def build_patch_discriminator(config: Config, dtype="float32") -> keras.Model:
     """A spectrally normalised patch discriminator (Yu et al. 2019, "Free-form image inpainting with gated convolution",
-    section 3.3; Miyato et al. 2018): convolutions alone, a logit for each patch.
+    section 3.2; Miyato et al. 2018): convolutions alone, a logit for each patch.
 
     Input: as `networks.build_discriminator`. Output: logits [B, patches], float32. dtype: of the convolutions; what
     normalises them writes to their weights, which bfloat16 would round.
@@ -30,7 +30,8 @@ def build_patch_discriminator(config: Config, dtype="float32") -> keras.Model:
 
 
 def perceptual_loss(activations, others):
-    """Mean absolute difference of features, summed over layers (Jo and Park 2019, eq. 4). Lists of [B, h, w, C]."""
+    """Mean absolute difference of features, summed over layers (Jo and Park 2019, L_percept). Lists of
+    [B, h, w, C]."""
     return sum(tf.reduce_mean(tf.abs(x - y)) for x, y in zip(activations, others, strict=True))
 
 
@@ -42,7 +43,7 @@ def gram(features):
 
 
 def style_loss(activations, others):
-    """Mean absolute difference of `gram` matrices, summed over layers (Jo and Park 2019, eq. 5)."""
+    """Mean absolute difference of `gram` matrices, summed over layers (Jo and Park 2019, L_style)."""
     return sum(tf.reduce_mean(tf.abs(gram(x) - gram(y))) for x, y in zip(activations, others, strict=True))
 
 
@@ -62,7 +63,7 @@ class ScFegan(CoarseToFine):
         self.activations = lpips.load_activations()
 
     def discriminator_loss(self, real_logits, fake_logits):
-        """E[max(0, 1 - D(image))] + E[max(0, 1 + D(restored))] (Yu et al. 2019, eq. 4, hinge)."""
+        """E[max(0, 1 - D(image))] + E[max(0, 1 + D(restored))] (Yu et al. 2019, section 3.2, hinge)."""
         return tf.reduce_mean(tf.nn.relu(1.0 - real_logits)) + tf.reduce_mean(tf.nn.relu(1.0 + fake_logits))
 
     def adversarial_loss(self, fake_logits):
@@ -74,7 +75,7 @@ class ScFegan(CoarseToFine):
         return 1.0
 
     def reconstruction_loss(self, image, stages, mask):
-        """L1 in the hole of both stages, `perceptual_loss` and `style_loss` of the last (Jo and Park 2019, eq. 7)."""
+        """L1 in the hole of both stages, `perceptual_loss` and `style_loss` of the last (Jo and Park 2019, L_G)."""
         pixels = tf.reduce_mean([losses.hole_error(image, restored, mask) for restored in stages])
         seen = self.activations(tf.concat([image, stages[-1]], axis=0))
         there, here = zip(*(tf.split(layer, 2) for layer in seen), strict=True)

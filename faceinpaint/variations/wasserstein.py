@@ -1,5 +1,5 @@
 """The Wasserstein loss with gradient penalty, and a regression term (Murugan 2018, "Facial information recovery from
-heavily damaged images using generative adversarial network": of blurred faces; here of holes)."""
+heavily damaged images using generative adversarial network - part 1": of blurred faces; here of holes)."""
 
 import tensorflow as tf
 
@@ -41,6 +41,7 @@ class Wasserstein(Inpainter):
         return -fake_logits[:, 0]
 
     def penalty(self, image, restored, mask):
+        """`PENALTY` times `gradient_penalty` between `image` and `restored`, the share drawn by (seed, step)."""
         step = tf.cast(self.generator_optimizer.iterations, tf.int64)
         seed = tf.stack([tf.constant(self.config.seed, tf.int64), step])
         share = tf.random.stateless_uniform([tf.shape(image)[0], 1, 1, 1], seed)
