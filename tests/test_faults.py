@@ -475,7 +475,12 @@ sys.exit(__main__.main(["train"]))
 
 @pytest.mark.parametrize("again", [False, True], ids=["once", "twice"])
 @pytest.mark.parametrize(
-    ("how", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+    ("how", "code", "word"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 129, "terminated"),  # the terminal is gone
+    ],
 )
 def test_signals_end_a_command_cleanly(how, code, word, again):
     process = python(STOPPED, "slowly" if again else "")
@@ -487,6 +492,16 @@ def test_signals_end_a_command_cleanly(how, code, word, again):
     out, errors = process.communicate(timeout=60)
     assert (process.returncode, out) == (code, "" if again else "clearing up\n")
     assert errors == f"\nfaceinpaint: {word}; the same command goes on from what is finished\n"
+
+
+def test_nohup_holds(monkeypatch):
+    before, during = signal.signal(signal.SIGHUP, signal.SIG_IGN), []
+    try:
+        monkeypatch.setitem(vars(faceinpaint), "prepare", lambda *_: during.append(signal.getsignal(signal.SIGHUP)))
+        assert main(["prepare"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert during == [signal.SIG_IGN]
 
 
 def test_terminating_is_handled_only_while_a_command_runs(monkeypatch):

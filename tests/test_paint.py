@@ -54,6 +54,16 @@ def test_a_stroke_is_what_lies_near_its_line():
     assert set(np.unique(painting.mask)) == {0, 255}
 
 
+def test_a_long_line_is_drawn_in_pieces_and_is_one_line():
+    start, end = np.array((20.3, 990.1)), np.array((1180.7, 15.4))
+    mask = Painting((1000, 1200)).stroke([start, end], brush=9).mask > 0
+    x, y = np.meshgrid(np.arange(1200), np.arange(1000))
+    way = (end - start) / np.linalg.norm(end - start)
+    along = np.clip((x - start[0]) * way[0] + (y - start[1]) * way[1], 0, np.linalg.norm(end - start))
+    near = np.hypot(x - start[0] - along * way[0], y - start[1] - along * way[1])
+    assert (mask == (near <= 4.5))[np.abs(near - 4.5) > 1e-6].all()
+
+
 def test_a_brush_of_one_pixel_never_misses():
     for x, y in [(2.5, 2.5), (2.4, 1.6), (0, 0)]:
         assert Painting((5, 6), brush=1).stroke([(x, y)]).mask.any()
@@ -368,6 +378,27 @@ def test_which_way_round_a_face_is_is_looked_at_once(upside_down, monkeypatch):
     assert (face[2, 1] > 90) != upside_down
 
 
+def test_notes_on_the_page_leave_out_what_the_command_line_offers():
+    notes = ["taken for a face, the likelier way; to say otherwise, add its nose: --eyes X1,Y1", "larger, softer"]
+    assert session.for_the_page(notes) == "taken for a face, the likelier way; larger, softer"
+
+
+def test_what_was_erased_is_seen_as_grey(tmp_path):
+    from faceinpaint.photo.read import read
+
+    erased = np.dstack([picture(), np.full((160, 200), 255, np.uint8)])
+    erased[40:60, 50:90, 3] = 10
+    cv2.imwrite(str(tmp_path / "erased.png"), erased)
+    photo = read(tmp_path / "erased.png")
+    assert (photo.seen()[40:60, 50:90] == 127).all()
+    assert (photo.seen()[:40] == photo.colour()[:40]).all()
+    assert photo.seen().dtype == np.uint8
+
+
+def test_a_picture_of_a_few_columns_is_reduced():
+    assert preview._reduced(np.zeros((3000, 2, 3), np.uint8), 500).shape == (500, 1, 3)
+
+
 def test_without_eyes_or_when_restoring_fails_the_page_says_so():
     class Broken(Mirror):
         def restore(self, image, mask):
@@ -486,7 +517,7 @@ def test_what_restore_is_told_gives_the_same(photo, lite_run, monkeypatch, capsy
     words = capsys.readouterr().out.split("faceinpaint ")[1].split()
     other = tmp_path / "other.png"
     words[words.index("-o") + 1] = str(other)
-    assert main([*words, "--run", str(lite_run)]) == 0
+    assert main(words) == 0
     restored = cv2.imread(str(photo.with_name("photo-restored.png"))).astype(int)
     assert np.abs(restored - cv2.imread(str(other))).mean() < 0.5  # the eyes are named to a tenth of a pixel
 
@@ -513,10 +544,10 @@ def test_what_the_command_is_told_of_detail_holds_in_the_page_and_is_told_again(
     assert "an other.png" in printed.err  # what was taken from it, or that nothing was
     words = shlex.split(printed.out.split("faceinpaint ")[-1])
     assert words[0] == "restore"
-    assert words[-5:] == asked
+    assert words[-7:] == ["--run", str(lite_run), *asked]
     result = cv2.imread(str(photo.with_name("photo-restored.png"))).astype(int)
     words[words.index("-o") + 1] = str(tmp_path / "again.png")
-    assert main([*words, "--run", str(lite_run)]) == 0
+    assert main(words) == 0
     assert np.abs(result - cv2.imread(str(tmp_path / "again.png"))).mean() < 0.5
 
 
@@ -533,6 +564,7 @@ def test_a_nose_says_which_way_round_a_face_is(photo, lite_run, monkeypatch):
 
 def test_a_mask_of_most_of_the_photo_is_gone_on_from(photo, lite_run, monkeypatch, capsys):
     async def paint_most(desk):
+        desk.receive({"do": "mark", "eyes": EYES})
         desk.receive({"do": "stroke", "points": [[0, 100], [199, 100]], "brush": 100})
 
     served(monkeypatch, paint_most)
@@ -560,6 +592,159 @@ def test_what_is_painted_is_saved_even_when_it_ends_badly(photo, lite_run, monke
     assert photo.with_name("photo-restored.png").exists()
 
 
+@pytest.mark.parametrize("where", ["restore_photo", "write"])
+def test_another_ctrl_c_while_saving_leaves_the_mask(where, photo, lite_run, monkeypatch):
+    async def interrupted(desk):
+        await draw_a_hole(desk)
+        raise KeyboardInterrupt
+
+    def again(*_, **__):
+        raise KeyboardInterrupt
+
+    served(monkeypatch, interrupted)
+    monkeypatch.setattr(files, where, again)
+    assert main(["paint", str(photo), "--run", str(lite_run)]) == 130
+    assert mask_of(photo)[100, 90:111].all()
+    assert not photo.with_name("photo-restored.png").exists()
+
+
+def test_ctrl_c_does_not_interrupt_the_mask(photo, lite_run, monkeypatch):
+    keep = files.Work.keep
+
+    def interrupted(work, *arguments):
+        os.kill(os.getpid(), signal.SIGINT)
+        keep(work, *arguments)
+
+    served(monkeypatch, draw_a_hole)
+    monkeypatch.setattr(files.Work, "keep", interrupted)
+    assert main(["paint", str(photo), "--run", str(lite_run)]) == 0
+    assert mask_of(photo).any()
+
+
+def test_one_thread_saves_at_a_time(photo, lite_run, monkeypatch):
+    begun, go_on, at_once = threading.Event(), threading.Event(), []
+    write = files.Work._write
+
+    def slowly(work, *arguments):
+        at_once.append(len(at_once))
+        begun.set()
+        go_on.wait(30)
+        return write(work, *arguments)
+
+    async def visit(desk):
+        await draw_a_hole(desk)
+        threading.Thread(target=desk.work.save).start()
+        begun.wait(30)
+        threading.Timer(0.2, go_on.set).start()
+
+    served(monkeypatch, visit)
+    monkeypatch.setattr(files.Work, "_write", slowly)
+    assert main(["paint", str(photo), "--run", str(lite_run)]) == 0
+    assert at_once == [0]  # the other found all saved
+
+
+def test_where_the_folder_is_gone_the_strokes_are_kept_elsewhere(photo, lite_run, monkeypatch, capsys, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    there = photo.rename(folder / photo.name)
+
+    async def move(desk):
+        await draw_a_hole(desk)
+        folder.rename(tmp_path / "moved")
+
+    served(monkeypatch, move)
+    monkeypatch.setattr(server.tempfile, "tempdir", str(tmp_path))
+    assert main(["paint", str(there), "--run", str(lite_run)]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "photo-restored-mask.png: No such file or directory; what was painted is in " in line
+    mask = Path(line.partition(" is in ")[2].partition(": mend")[0])
+    assert cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)[100, 90:111].all()
+    assert np.allclose(files._eyes_in(mask), EYES, atol=0.1)
+
+
+def test_a_name_as_long_as_names_can_be(photo, lite_run, monkeypatch, capsys):
+    for stem, code in (("a" * 237, 0), ("b" * 238, 2)):  # with -restored-mask.png it has 255 bytes
+        long = photo.with_name(f"{stem}.png")
+        long.write_bytes(photo.read_bytes())
+        served(monkeypatch, draw_a_hole if code == 0 else lambda desk: pytest.fail("it was served"))
+        assert main(["paint", str(long), "--run", str(lite_run)]) == code
+    assert "File name too long" in capsys.readouterr().err
+    assert mask_of(photo.with_name("a" * 237 + ".png")).any()
+
+
+def test_one_command_at_a_time_paints_a_photo(photo, lite_run, monkeypatch, capsys):
+    async def another(desk):
+        await draw_a_hole(desk)
+        served(monkeypatch, lambda desk: pytest.fail("it was served"))
+        assert main(["paint", str(photo), "--run", str(lite_run)]) == 2
+        assert "photo.png: another command paints it already; end that first\n" in capsys.readouterr().err
+
+    served(monkeypatch, another)
+    assert main(["paint", str(photo), "--run", str(lite_run)]) == 0
+
+
+def test_a_mask_that_was_not_opened_is_replaced_with_a_word_and_never_removed(photo, lite_run, monkeypatch, capsys):
+    async def clear(desk):
+        desk.receive({"do": "clear"})
+
+    served(monkeypatch, draw_a_hole)
+    main(["paint", str(photo), "--run", str(lite_run)])
+    own = photo.with_name("photo-restored-mask.png")
+    other, before = photo.with_name("other.png"), own.read_bytes()
+    cv2.imwrite(str(other), 255 * (np.arange(160 * 200).reshape(160, 200) < 4000))
+    served(monkeypatch, clear)
+    capsys.readouterr()
+    assert main(["paint", str(photo), "--run", str(lite_run), "--mask", str(other)]) == 0
+    assert f"begins with {other}; saving replaces {own}\n" in capsys.readouterr().err
+    assert own.read_bytes() == before
+    assert main(["paint", str(photo), "--run", str(lite_run), "--mask", str(own)]) == 0
+    assert "begins with" not in capsys.readouterr().err
+    assert not own.exists()
+
+
+def test_a_photo_painted_all_over_is_gone_on_from(photo, lite_run, monkeypatch, capsys, recwarn):
+    async def paint_all(desk):
+        desk.receive({"do": "mark", "eyes": EYES})
+        desk.receive({"do": "stroke", "points": [[100, 80]], "brush": 400})
+
+    areas = []
+
+    async def look(desk):
+        areas.append(desk.painting.hole_area)
+
+    for visit in (paint_all, look):
+        served(monkeypatch, visit)
+        assert main(["paint", str(photo), "--run", str(lite_run)]) == 0
+    assert areas == [1.0]
+    assert not [warning for warning in recwarn if issubclass(warning.category, RuntimeWarning)]
+    words = shlex.split(capsys.readouterr().out.split("faceinpaint ")[-1])
+    assert main(words) == 0
+
+
+@pytest.mark.parametrize("words", ["blue", "1 2 3", "nan nan 3 4"])
+def test_damaged_eyes_in_a_mask_are_none(words, tmp_path):
+    from PIL import Image, PngImagePlugin
+
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("eyes", words)
+    Image.new("L", (9, 9)).save(tmp_path / "mask.png", pnginfo=texts)
+    assert files._eyes_in(tmp_path / "mask.png") == []
+
+
+def test_a_mask_of_another_photo_is_named_as_such(photo, lite_run, monkeypatch, capsys):
+    cv2.imwrite(str(photo.with_name("photo-restored-mask.png")), np.eye(30, dtype=np.uint8) * 255)
+    served(monkeypatch, lambda desk: pytest.fail("it was served"))
+    assert main(["paint", str(photo), "--run", str(lite_run)]) == 2
+    assert "if it is another photo's, move it away, or give another -o\n" in capsys.readouterr().err
+
+
+def test_what_a_kind_of_file_loses_is_said(photo, lite_run, monkeypatch, capsys):
+    served(monkeypatch, draw_a_hole)
+    out = photo.with_name("out.jpg")
+    assert main(["paint", str(photo), "--run", str(lite_run), "-o", str(out)]) == 0
+    assert "loses a little when it is written, outside the hole too" in capsys.readouterr().err
+
+
 def test_nothing_painted_nothing_saved(photo, lite_run, monkeypatch, capsys):
     served(monkeypatch, nothing)
     assert main(["paint", str(photo), "--run", str(lite_run)]) == 0
@@ -581,7 +766,7 @@ def test_a_full_disk_leaves_the_page_open_and_the_strokes_there(photo, lite_run,
             for action in ("save", "close"):
                 told.clear()
                 await desk.actions[action]()
-                assert told == ["Not saved: photo-restored-mask.png: No space left on device."]
+                assert told == ["Saving …", "Not saved: photo-restored-mask.png: No space left on device."]
         assert not desk.site.over.is_set()
         assert desk.painting.mask is mask
         assert [path.name for path in photo.parent.iterdir()] == ["photo.png"]
@@ -669,6 +854,16 @@ class Person(browser.Hand):
         if control:
             ActionChains(self.driver).key_up(Keys.CONTROL).perform()
 
+    def control(self, key, shift=False):
+        script = """document.activeElement.dispatchEvent(new KeyboardEvent("keydown",
+                    {key: arguments[0], code: "KeyZ", ctrlKey: true, shiftKey: arguments[1], bubbles: true}))"""
+        self.driver.execute_script(script, key, shift)
+
+    def pen(self, kind, point):
+        x, y = self.place(*point)
+        event = {"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1, "pointerType": "pen"}
+        self.driver.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+
     def touch(self, kind, *points):
         touched = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
         self.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touched})
@@ -698,6 +893,11 @@ def test_the_page_answers_to_mouse_pen_wheel_and_keys(photo, lite_run):
         person.keys("r")
         person.says(before)
         person.keys("u")
+        for undo, redo in (("Z", "z"), ("я", "Я")):  # with the shift lock; in Russian
+            person.control(redo, shift=True)
+            person.says(before)
+            person.control(undo)
+            browser.until(lambda: person.says("painted") < before)
 
         person.wheel((60, 130), 4, control=True)
         assert "zoom: 1.7" in person.says("zoom")
@@ -742,6 +942,45 @@ def test_the_page_answers_to_mouse_pen_wheel_and_keys(photo, lite_run):
         assert process.wait(30) == 0
         assert "again: python -m faceinpaint restore" in process.stdout.read()
         assert not [line for line in driver.get_log("browser") if "favicon" not in line["message"]]
+
+
+@IN_A_BROWSER
+def test_a_small_face_a_palm_and_a_lost_connection(tmp_path, lite_run):
+    photo = tmp_path / "wide.png"
+    cv2.imwrite(str(photo), picture(1600, 2000))
+    options = ("--run", str(lite_run))
+    with browser.painting(photo, *options) as (process, address), browser.browser(address, 700, 560) as driver:
+        person = Person(driver, (2000, 1600))
+        person.stroke((900, 800))
+        person.says("Now the other eye", where=".say")
+        person.stroke((930, 800))  # nearer than what takes hold of an eye
+        person.says("faces: 1")
+        person.keys("f")
+        person.says("faces: 0")
+        person.says("Click the middle of both eyes", where=".say")  # and not the brush
+        person.keys("p")
+        for kind, point in (("mousePressed", (400, 400)), ("mouseMoved", (600, 400))):
+            person.pen(kind, point)
+        person.touch("touchStart", person.place(1500, 1400))
+        person.touch("touchMove", person.place(1500, 1200))
+        for kind in ("mouseMoved", "mouseReleased"):
+            person.pen(kind, (800, 400))
+        person.touch("touchEnd")
+        assert person.restored()
+        person.keys("s")
+        person.says("saved", where=".say")
+        mask = mask_of(photo) > 0
+        assert mask[400, 400:800].all()
+        assert not mask[:300].any()
+        assert not mask[500:].any()
+
+        driver.execute_script("""const send = WebSocket.prototype.send;
+                                 WebSocket.prototype.send = function() { this.close(); WebSocket.prototype.send = send }
+                              """)
+        person.keys("c")  # the message is lost with the connection
+        person.says("0.00 % painted")
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(30) == 129
 
 
 @IN_A_BROWSER

@@ -5,7 +5,9 @@
 const STEP = 1.15; // the brush grows and the photo comes closer by this factor
 const CLOSEST = 16; // CSS pixels for one of the photo
 const REACH = 14; // CSS pixels around an eye, in which it is taken hold of
+const STILL = 4; // CSS pixels: who moves less has clicked
 const MAX_SIDE = 2000; // points of a stroke; a longer one goes on as the next
+const SPARE = 1 / 16; // of the brush: points of a stroke that lie closer show nothing
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const HINTS = {
   paint: "Paint over the damage, a little beyond its edge. The restored face follows.",
@@ -23,7 +25,7 @@ const BUTTONS = {
   smaller: ["Smaller brush", "[ ,", (canvas) => canvas.resize(-1)],
   bigger: ["Bigger brush", "] .", (canvas) => canvas.resize(1)],
   undo: ["Undo", "u Control+z"],
-  redo: ["Redo", "r Control+y Control+Z"],
+  redo: ["Redo", "r Control+y Control+Shift+z"],
   clear: ["Clear all", "c"],
   closer: ["Zoom in", "+ =", (canvas) => canvas.zoomBy(STEP ** 2)],
   farther: ["Zoom out", "-", (canvas) => canvas.zoomBy(STEP ** -2)],
@@ -63,7 +65,7 @@ class Canvas {
     this.panels = [...root.querySelectorAll(".panel")];
     [this.mask, this.restored] = [...root.querySelectorAll("canvas")].map((canvas) => canvas.getContext("2d"));
     this.pointers = new Map(); // [x, y] of each that is pressed, in CSS pixels
-    this.pending = []; // strokes that Python has not confirmed
+    this.pending = []; // what was asked of Python, in order, and is not confirmed
     this.heard = Promise.resolve();
     model.on("msg:custom", (news) => {
       this.heard = this.heard.then(() => this.hear(news)).catch(console.error); // in the order in which it came
@@ -74,25 +76,30 @@ class Canvas {
     }
     for (const type of ["click", "input", "keydown", "keyup"]) root.addEventListener(type, this);
     addEventListener("pagehide", () => this.drop());
+    addEventListener("blur", () => (this.space = false)); // it may be let go elsewhere
     this.choose("eyes");
-    this.send("show");
+    this.model.send({ do: "show" });
   }
 
   handleEvent(event) { this[event.type](event); } // each has a method of its name
   find(selector) { return this.root.querySelector(selector); }
   button(name) { return this.find(`[data-do=${name}]`); }
   style(name, value) { this.root.style.setProperty(name, value); }
-  send(action, more) { this.model.send({ do: action, ...more }); }
+  send(action, more) {
+    const asked = { do: action, ...more, id: ++this.count };
+    this.pending.push(asked);
+    this.model.send(asked);
+  }
   notice(words) { this.find(".notice").textContent = words; }
 
   // What Python tells.
   async hear(news) {
     if (news.connected) {
-      this.send("show", { photo: !this.known });
-      for (const stroke of this.pending) this.send("stroke", stroke);
+      this.model.send({ do: "show", photo: !this.known });
+      for (const asked of this.pending) this.model.send(asked);
     }
     if (news.photo) this.open(news);
-    if (news.done) this.pending = this.pending.filter((stroke) => stroke.id > news.done);
+    if (news.done) this.pending = this.pending.filter((asked) => asked.id > news.done);
     if (news.mask) await this.take(this.mask, news.mask);
     if (news.patch) await this.take(this.restored, news.patch);
     if (news.eyes) this.takeState(news);
@@ -126,16 +133,18 @@ class Canvas {
   }
 
   takeState({ eyes, hole, brush }) {
-    if (!this.held) this.eyes = eyes;
+    const before = this.eyes.length;
+    if (!this.held && !this.pending.some((asked) => asked.do === "mark")) this.eyes = eyes; // else it is an older answer
     if (!this.known) this.brush = brush;
     if (!this.known) this.choose(eyes.length > 1 ? "paint" : "eyes");
+    else if (this.eyes.length < before && !(this.eyes.length && this.eyes.length % 2 === 0)) this.choose("eyes");
     [this.known, this.hole] = [true, hole];
     this.notice("");
     this.show();
   }
 
   // What is shown.
-  get scale() { return this.find(".sheet").clientWidth / this.size[0]; } // CSS pixels for one of the photo
+  get scale() { return this.find(".sheet").getBoundingClientRect().width / this.size[0]; } // CSS pixels for one of it
   get point() { return this.cursor ?? this.size.map((length) => length / 2); } // where the brush is
   placed([x, y]) { return `left: ${100 * (x + 0.5) / this.size[0]}%; top: ${100 * (y + 0.5) / this.size[1]}%`; }
 
@@ -189,8 +198,10 @@ class Canvas {
   // What the hand holds: an eye, { eye: its number }, or the brush, a stroke.
   begin(point, erase = this.tool === "erase") {
     const near = this.eyes.findIndex((eye) => between(eye, point) * this.scale < REACH);
-    if (this.tool === "eyes" && !erase) this.held = { eye: near < 0 ? this.eyes.length : near };
-    else this.held = { points: [], brush: this.brush, erase, id: ++this.count };
+    if (this.tool === "eyes" && !erase) {
+      const eye = near < 0 ? this.eyes.length : near;
+      this.held = { eye, from: point, was: this.eyes[eye] };
+    } else this.held = { points: [], brush: this.brush, erase };
     this.drag(point);
     this.say();
     this.show();
@@ -202,6 +213,7 @@ class Canvas {
       this.drop();
       this.begin(point, held.erase);
     } else if (held?.points) {
+      if (held.points.length && between(held.points.at(-1), point) < SPARE * this.brush) return;
       held.points.push(point.map((value) => Math.round(100 * value) / 100));
       this.drawLine(held, held.points.slice(-2));
     } else if (held) this.eyes[held.eye] = point.map((value, axis) => clip(value, 0, this.size[axis] - 1));
@@ -210,10 +222,12 @@ class Canvas {
   drop() {
     const { held } = this;
     this.held = null;
-    if (held?.points) {
-      this.pending.push(held);
-      this.send("stroke", held);
-    } else if (held) {
+    if (held?.points) this.send("stroke", held);
+    else if (held) {
+      const alone = held.was && this.eyes.length % 2 && held.eye === this.eyes.length - 1;
+      if (alone && between(this.eyes[held.eye], held.from) * this.scale < STILL) { // not dragged: in a small face the
+        this.eyes.splice(held.eye, 0, held.was); // partner is as near as that
+      }
       this.send("mark", { eyes: this.eyes });
       this.choose(this.eyes.length % 2 ? "eyes" : "paint");
     }
@@ -234,6 +248,8 @@ class Canvas {
   }
 
   pointerdown(event) {
+    if (this.isPalm(event) || event.button === 3 || event.button === 4) return; // those go back and forth
+    if (event.pointerType === "pen") this.pen = event.pointerId;
     const panel = event.currentTarget;
     panel.setPointerCapture(event.pointerId);
     panel.focus({ preventScroll: true, focusVisible: false });
@@ -246,7 +262,10 @@ class Canvas {
     if (!this.moving && !this.held) this.begin(this.pointAt(event, panel), event.button > 0 || undefined);
   }
 
+  isPalm({ pointerType }) { return this.pointers.has(this.pen) && pointerType !== "pen"; }
+
   pointermove(event) {
+    if (this.isPalm(event)) return;
     const panel = event.currentTarget;
     const [before, now] = [this.pointers.get(event.pointerId), [event.clientX, event.clientY]];
     this.cursor = this.pointAt(event, panel);
@@ -284,7 +303,10 @@ class Canvas {
   // Keys and buttons.
   keydown(event) {
     const control = (event.ctrlKey || event.metaKey) && !event.altKey;
-    const name = control ? `Control+${event.key}` : event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const latin = /^[ -~]$/.test(event.key) || event.key.length > 1; // else the letter that is printed there
+    const key = latin ? event.key : event.code.replace(/^Key/, "");
+    const letter = key.length === 1 ? key.toLowerCase() : key;
+    const name = control ? `Control+${event.shiftKey ? "Shift+" : ""}${letter}` : letter;
     const action = Object.keys(BUTTONS).find((one) => BUTTONS[one][1].split(" ").includes(name));
     const onPanel = this.panels.includes(event.target);
     if (onPanel && name in ARROWS) this.moveBrush(ARROWS[name], event.shiftKey);

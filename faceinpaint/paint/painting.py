@@ -5,13 +5,15 @@ edges outside.
 """
 
 import zlib
+from itertools import pairwise
 
 import cv2
 import numpy as np
 
-from faceinpaint.photo.command import MIN_EYES_APART
+from faceinpaint.photo.command import BEYOND, MIN_EYES_APART
 
 HOLE = 255  # in a mask as it is drawn and saved; 0 elsewhere
+PIECE = 64  # pixels of a line that are drawn at a time: the box around a long one may be all of the photo
 
 
 def inside(box):
@@ -31,7 +33,7 @@ def box_around(points, margin, shape):
     return tuple(int(edge) for end in (low, high) for edge in np.clip(end, 0, shape[1::-1]))
 
 
-def _as_points(points) -> np.ndarray:
+def as_points(points) -> np.ndarray:
     """float64 [N, 2]. Raises ValueError for what are no places near a photo."""
     points = np.array(points, np.float64).reshape(-1, 2)
     if not (np.abs(points) < 1e6).all():  # nor is what is no number
@@ -60,7 +62,7 @@ class Painting:
     def __init__(self, shape, mask=None, eyes=(), brush=None):
         """shape: (H, W) of the photo; mask: [H, W], nonzero = hole, to go on from; eyes: points to go on from.
         Raises ValueError when the mask is of another shape."""
-        self.mask, self.eyes = np.zeros(shape, np.uint8), tuple(map(tuple, _as_points(eyes).tolist()))
+        self.mask, self.eyes = np.zeros(shape, np.uint8), tuple(map(tuple, as_points(eyes).tolist()))
         self.mask = self.mask if mask is None else self._as_mask(mask)
         self.brush = brush or max(2, round(max(shape) / 40))
         self._states, self._at = [self._state()], 0
@@ -91,13 +93,15 @@ class Painting:
 
     def stroke(self, points, erase=False, brush=None) -> "Painting":
         """Draws straight lines from point to point, with round ends, or erases there; gives this painting."""
-        points, size, mask = _as_points(points), float(brush or self.brush), self.mask.copy()
+        points, size, mask = as_points(points), float(brush or self.brush), self.mask.copy()
         if not (len(points) and 1 <= size <= 2 * max(mask.shape)):
             raise ValueError("a stroke without a point, or with an impossible brush")
         radius = max(size / 2, 0.71)  # at least one pixel, wherever between pixels the point lies
         for start, end in zip(points, [*points[1:], points[-1]], strict=True):
-            box = box_around([start, end], radius, mask.shape)
-            mask[inside(box)][_near_segment(box, start, end, radius)] = 0 if erase else HOLE
+            pieces = int(np.linalg.norm(end - start) / (PIECE + 4 * radius)) + 1
+            for one, other in pairwise(np.linspace(start, end, pieces + 1)):
+                box = box_around([one, other], radius, mask.shape)
+                mask[inside(box)][_near_segment(box, one, other, radius)] = 0 if erase else HOLE
         self.brush = size
         self._step(mask, self.eyes)
         return self
@@ -111,8 +115,10 @@ class Painting:
 
     def mark(self, eyes):
         """Takes `eyes`, two points for each face, in the place of those marked. Raises ValueError, and changes nothing,
-        when two of a face are too close."""
-        eyes = _as_points(eyes)
+        when two of a face are too close, or one is too far outside the photo."""
+        eyes, size = as_points(eyes), np.array(self.mask.shape[::-1])
+        if not ((eyes > -BEYOND * size) & (eyes < (1 + BEYOND) * size)).all():
+            raise ValueError("too far outside the photo")
         if (np.linalg.norm(eyes[1::2] - eyes[::2][: len(eyes) // 2], axis=1) < MIN_EYES_APART).any():
             raise ValueError("too close to the other eye")
         self._step(self.mask, tuple(map(tuple, eyes.tolist())))

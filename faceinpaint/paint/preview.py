@@ -27,7 +27,7 @@ def restoring_box(box, faces, shape):
 
 def _reduced(picture, longest):
     """`picture` averaged to at most `longest` pixels along its longer side."""
-    while max(picture.shape[:2]) >= 2 * longest:  # exact halves are quick
+    while max(picture.shape[:2]) >= 2 * longest and min(picture.shape[:2]) > 1:  # exact halves are quick
         even = picture[: len(picture) // 2 * 2, : picture.shape[1] // 2 * 2]
         picture = cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     factor = max(picture.shape[:2]) / longest

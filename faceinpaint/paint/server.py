@@ -3,7 +3,9 @@
 import asyncio
 import os
 import shlex
+import signal
 import sys
+import tempfile
 import webbrowser
 from pathlib import Path
 from threading import Thread
@@ -11,11 +13,14 @@ from threading import Thread
 import numpy as np
 
 from faceinpaint import lite
+from faceinpaint.config import UserError
 from faceinpaint.paint.files import Work, as_text
 from faceinpaint.paint.session import Session, one_line
 from faceinpaint.photo.command import check_output, check_references, face_finder, read_references
 from faceinpaint.photo.read import MAX_WHITE, read
 from faceinpaint.photo.write import FORMATS, check_holds
+from faceinpaint.system import signals
+from faceinpaint.system.files import alone
 from faceinpaint.system.loopback import Site, listen
 
 FILES = [Path(__file__).with_name(name) for name in ("page.html", "canvas.js", "canvas.css")]
@@ -26,13 +31,15 @@ class Desk(Session):
 
     def __init__(self, work: Work):
         self.work, self.site = work, Site(FILES, self.receive, lambda: self.begin(self.save()))
-        super().__init__(work.photo.colour(), work.painting, work.restorer, self.site.send, **work.options)
+        photo = work.photo
+        super().__init__(photo.colour(), work.painting, work.restorer, self.site.send, photo.seen(), **work.options)
         self.actions["save"] = lambda: self.begin(self.save())
         self.actions["close"] = lambda: self.begin(self.save(then=self.site.over.set))
         self.actions["load"] = work.load
 
     async def save(self, then=lambda: None):
         """Saves, and then goes on with `then`; where that fails, which can often be mended, it says why."""
+        self.send({"say": "Saving …"})
         try:
             self.send({"say": (await self.in_thread(self._slow, self.work.save))[0]})
             then()
@@ -52,14 +59,30 @@ async def _serve(work: Work, sockets):
             await desk.site.over.wait()
             desk.send({"ended": True})
         finally:
+            print(f"{work.photo.path}: saving …", file=sys.stderr, flush=True)
             desk.close()
 
 
-def _again(work: Work, other_half, references, reference_eyes) -> str:
+def _save(work: Work) -> list[str]:
+    """What `Work.save` says. The mask is written first, however often somebody presses Ctrl-C; to a temporary folder
+    where its own cannot be written to, which the `UserError` then names."""
+    with signals.handled(dict.fromkeys(signals.STOPPING, signal.SIG_IGN)):
+        try:
+            work.keep()
+        except UserError as error:
+            elsewhere = Path(tempfile.mkdtemp(prefix="faceinpaint-"), "mask.png")
+            work.keep(elsewhere)
+            reason = str(error).partition(";")[0]
+            raise UserError(f"{reason}; what was painted is in {elsewhere}: mend this and give --mask") from error
+    return work.save()
+
+
+def _again(work: Work, run, other_half, references, reference_eyes) -> str:
     """What to type for the same result."""
     words = ["restore", work.photo.path, work.mask_path, "-o", work.out, "--exact-mask"]
     words += ["--damage", "white"] if work.painting.hole_area > MAX_WHITE else []
     words += [word for face in work.painting.faces for word in ("--eyes", as_text(face))]
+    words += ["--run", run] if run else []
     words += [] if other_half else ["--no-other-half"]
     words += ["--reference", *references] if references else []
     words += [word for eyes in reference_eyes or () for word in ("--reference-eyes", eyes)]
@@ -83,10 +106,19 @@ def paint(photo: Path, out: Path | None = None, mask: Path | None = None, run=No
     check_holds(out, picture)
     work.open(mask, face_finder(eyes, "none")(picture.colour(), np.zeros(picture.shape, bool)) if eyes else [])
     sockets = listen(port)
-    try:
-        asyncio.run(_serve(work, sockets))
-    finally:
-        for line in (*picture.notes, *work.save()):
-            print(f"faceinpaint: {photo}: {line}", file=sys.stderr)
+    with alone(photo, f"{photo}: another command paints it already; end that first"):
+        others = not work.own and work.mask_path.exists()
+        begins = [f"begins with {mask}; saving replaces {work.mask_path}"] if others else []
+        _say(photo, *picture.notes, *begins)
+        try:
+            asyncio.run(_serve(work, sockets))
+        finally:
+            _say(photo, *_save(work))
     if work.painting.hole_area:
-        print(f"{out}: restored; again: {_again(work, other_half, references, reference_eyes)}")
+        again = f"; again: {_again(work, run, other_half, references, reference_eyes)}"
+        print(f"{out}: restored{again if work.painting.faces else ''}")  # without eyes `restore` would look for faces
+
+
+def _say(photo, *lines):
+    for line in lines:
+        print(f"faceinpaint: {photo}: {line}", file=sys.stderr, flush=True)

@@ -3,6 +3,7 @@ follows. Messages are JSON: the page's are {"do": "stroke", with its arguments},
 
 import asyncio
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
@@ -19,6 +20,11 @@ REST = 0.4  # seconds without a step, after which all is restored from the whole
 NO_EYES = "No eyes are marked, so this is only continued from its surroundings: press e and click both eyes."
 
 
+def for_the_page(notes) -> str:
+    """Notes of `restore_photo`, without what the command line offers."""
+    return "; ".join(re.sub(";[^;]*--.*", "", note) for note in notes)
+
+
 def one_line(error) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
@@ -26,13 +32,14 @@ def one_line(error) -> str:
 class Session:
     """Answers the messages of a page. Two threads restore, so that a stroke never waits for the last one's refinement.
 
-    pixels: uint8 or uint16 RGB [H, W, 3].
+    pixels: uint8 or uint16 RGB [H, W, 3]; seen: the same as the page shows it, where that is something else.
     restorer, options: as `restore_photo` takes them.
     send: called with each message for the page, a dict.
     """
 
-    def __init__(self, pixels, painting: Painting, restorer, send, **options):
+    def __init__(self, pixels, painting: Painting, restorer, send, seen=None, **options):
         self.painting, self.send, self._pixels = painting, send, eight_bits(pixels)
+        self._seen = self._pixels if seen is None else eight_bits(seen)
         self._restorer, self._options, self._step = restorer, options, ceil(sqrt(painting.mask.size / preview.DRAWN))
         self._quick, self._slow = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._quick.submit(import_module, "skimage.restoration.inpaint")  # or the first stroke would wait for that
@@ -56,7 +63,7 @@ class Session:
         """Tells a page that begins all there is; the `photo` only where it has none yet."""
         height, width = self.painting.mask.shape
         if photo:
-            picture = preview.jpeg(self._pixels, (0, 0, width, height), ceil(sqrt(width * height / preview.SHOWN)))
+            picture = preview.jpeg(self._seen, (0, 0, width, height), ceil(sqrt(width * height / preview.SHOWN)))
             self.send({"photo": picture, "step": self._step, "tools": list(self.actions)})
         self.send({"mask": preview.mask_png(self.painting.mask, (0, 0, width, height), self._step)})
         self._restore(box_of(self.painting.mask))
@@ -132,7 +139,7 @@ class Session:
         box = preview.restoring_box(box, faces, mask.shape)
         part, notes = preview.restored_part(self._pixels, mask, faces, self._restorer, box, longest, **self._options)
         patch = {"patch": preview.jpeg(part, box, self._step)}
-        return patch | ({"say": notes[0] if faces else NO_EYES} if notes else {})
+        return patch | ({"say": for_the_page(notes) if faces else NO_EYES} if notes else {})
 
     def close(self):
         """Ends the threads: what has begun is finished, what waits is left."""

@@ -15,7 +15,7 @@ from faceinpaint import lite
 from faceinpaint.config import UserError
 from faceinpaint.photo import detect, kinds
 from faceinpaint.photo.alignment import centred_face
-from faceinpaint.photo.read import read, read_mask
+from faceinpaint.photo.read import Picture, read, read_mask
 from faceinpaint.photo.reference import Reference
 from faceinpaint.photo.repair import restore_in_place
 from faceinpaint.photo.spill import widened
@@ -45,7 +45,8 @@ def _say(line):
     tqdm.write(f"faceinpaint: {line}", file=sys.stderr)
 
 
-def _same_file(one: Path, other: Path) -> bool:
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two names are those of one file that is there."""
     return one.exists() and other.exists() and one.samefile(other)
 
 
@@ -53,7 +54,7 @@ def check_output(out: Path, *inputs: Path):
     """Refuses an output that would replace an input or that cannot be written."""
     kind_of(out)
     for path in inputs:
-        if _same_file(out, path):
+        if same_file(out, path):
             raise UserError(f"{out}: is {path}, which is never written over; give another -o")
     if out.is_dir():
         raise UserError(f"{out}: a folder; give a file's name")
@@ -68,7 +69,7 @@ def check_output(out: Path, *inputs: Path):
 def check_references(photo: Path, references):
     """Refuses the photo itself as a reference."""
     for path in references:
-        if _same_file(photo, path):
+        if same_file(photo, path):
             raise UserError(f"{path}: --reference is the photo itself, and would bring its damage back; give another")
 
 
@@ -134,7 +135,7 @@ def _reference(path: Path, eyes: str | None, align: str, load: Callable) -> Refe
     return Reference(pixels, upright(pixels, hole, largest, restorer)[:2], path.name)
 
 
-def _decisions(photo, hole, spilled) -> list[str]:
+def decisions(photo: Picture, hole, spilled=0) -> list[str]:
     """What was decided about the damage, a line each. spilled: by how many pixels the mask was widened."""
     notes = []
     if spilled:
@@ -165,7 +166,7 @@ def restore_file(
     check_holds(out, photo)
     pixels, restorer = photo.colour(), load()
     hole, spilled = (hole, 0) if drawn.exact else widened(pixels, hole)
-    decided = _decisions(photo, hole, spilled)
+    decided = decisions(photo, hole, spilled)
     notes = restore_in_place(pixels, hole, restorer, find_faces(pixels, hole, restorer), **options)
     photo = replace(photo, stored=photo.with_hole(pixels, hole))
     lost = write(out, photo, photo.stored)
@@ -211,7 +212,7 @@ def restore_folder(photos: Path, masks: Path, out: Path, load: Callable, align: 
         )
     if not out.parent.is_dir() or (out.exists() and not out.is_dir()):
         raise UserError(f"{out}: not a folder, nor one that can be made; give another -o")
-    if _same_file(out, masks):
+    if same_file(out, masks):
         raise UserError(f"{out}: the folder of the masks; give another -o")
     load()  # without these nothing can be done
     if align == "auto":

@@ -56,6 +56,13 @@ class Picture:
             values = np.rint(np.clip(values, 0, None) * (65535 / self.highest)).astype(np.uint16)
         return values
 
+    def seen(self) -> np.ndarray:
+        """`colour` as it is seen: mid-grey where that is transparent."""
+        colour = self.colour()
+        if self.alpha is None:
+            return colour
+        return np.where((self.alpha > self.highest / 2)[..., None], colour, np.iinfo(colour.dtype).max // 2)
+
     def with_hole(self, restored, hole) -> np.ndarray:
         """`stored` with the colours of `restored`, as `colour` gives them, in `hole` and nowhere else; where some of
         that was erased, it is as opaque as the rest."""

@@ -189,7 +189,7 @@ def _with_fringe(bright, core):
     if np.array_equal(hole, core):
         return core
     reach = max(4, int(min(core.shape) * REACH))
-    return hole & cv2.dilate(core.view(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)).view(bool)
+    return core | hole & cv2.dilate(core.view(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)).view(bool)
 
 
 def read_mask(path: Path, photo: Picture, damage: str | None = None) -> np.ndarray:
@@ -198,8 +198,8 @@ def read_mask(path: Path, photo: Picture, damage: str | None = None) -> np.ndarr
 
     damage: "white" or "black", which of them marks it; None is white, unless that is most of the photo.
 
-    Raises `UserError` when it is not of the `photo`'s size, is no picture in black and white, has no hole or nothing
-    else, or looks inverted.
+    Raises `UserError` when it is not of the `photo`'s size, is no picture in black and white, has no hole or, unless
+    `damage` is given, nothing else, or looks inverted.
     """
     picture = read(path)
     if picture.shape != photo.shape:
@@ -213,7 +213,7 @@ def read_mask(path: Path, photo: Picture, damage: str | None = None) -> np.ndarr
     if share == 0:
         than = {"white": "brighter", "black": "darker"}[wanted]
         raise UserError(f"{path}: nothing is {than} than half, so there is no hole; paint the damage {wanted}")
-    if share == 1:
+    if share == 1 and damage is None:
         raise UserError(f"{path}: all of it is {wanted}; paint only the damage {wanted}")
     if share > MAX_WHITE and damage is None:
         raise UserError(

@@ -60,5 +60,5 @@ def joined(surroundings, restored, distance, pixel):
 
     distance: from the rim, in photo pixels, [H, W]; pixel: one of the network's, in these; t is `REACH` of it.
     """
-    share = np.exp(-np.square(distance / np.float32(REACH * pixel)))[..., None]
+    share = np.exp(-np.square(np.minimum(distance / np.float32(REACH * pixel), 20)))[..., None]  # 0 from there on
     return share * surroundings + (1 - share) * restored

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and one training at a time in a run directory. No TensorFlow."""
 
+import hashlib
 import os
 import re
 from contextlib import contextmanager, suppress
@@ -31,7 +32,8 @@ def replacing(path: Path):
 
     Raises `UserError` when it cannot be written: what was at `path` is then as before, and nothing lies beside it.
     """
-    temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
+    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]  # the path's own may be as long as names can be
+    temporary = path.with_name(f".{name}.partial{path.suffix}")
     try:
         with explained(path):
             yield temporary
@@ -71,16 +73,21 @@ def write_image(path: Path, image):
 
 
 @contextmanager
-def locked(folder: Path):
-    """Held by one process at a time for each `folder`; `UserError` for the others. The system lifts the lock with the
-    process, however that ends: the file `.lock` that stays behind stops nobody. Where there are no such locks (Windows,
-    some network disks) everybody passes."""
-    with (folder / ".lock").open("a") as file:
+def alone(path: Path, told: str, mode="rb"):
+    """Held by one process at a time for each file `path`, opened in `mode`; `UserError`, which says `told`, for the
+    others. The system lifts the lock with the process, however that ends. Where there are no such locks (Windows, some
+    network disks) everybody passes."""
+    with path.open(mode) as file:
         try:
             if fcntl:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserError(f"{folder}: a training is running there; wait for it, or use another --run") from error
+            raise UserError(told) from error
         except OSError:
             pass
         yield
+
+
+def locked(folder: Path):
+    """`alone` in a run directory, by its file `.lock`: that it stays behind stops nobody."""
+    return alone(folder / ".lock", f"{folder}: a training is running there; wait for it, or use another --run", "ab")

@@ -2,6 +2,7 @@
 one with every start, and asks from the page itself. Messages go both ways, with one page at a time."""
 
 import asyncio
+import logging
 import re
 import secrets
 from contextlib import asynccontextmanager, suppress
@@ -75,6 +76,7 @@ class Site:
             websocket_ping_interval=PULSE,
             websocket_max_message_size=MAX_BYTES,
         )
+        logging.getLogger("tornado.general").setLevel(logging.ERROR)  # anybody's bad request is no news
         server = HTTPServer(application, max_body_size=MAX_BYTES)
         server.add_sockets(sockets)
         try:

@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from io import TextIOWrapper
 
 from faceinpaint.config import UserError
@@ -21,15 +22,15 @@ def _reason(error: Exception) -> str:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which then ends a command as Ctrl-C does: everything in the middle is tidied up."""
+    """SIGTERM or SIGHUP, which then end a command as Ctrl-C does: everything in the middle is tidied up."""
 
 
-def _terminate(*_):
-    raise Terminated
+def _terminate(number, _):
+    raise Terminated(number)
 
 
 def exit_code(work: Callable[[], None], then="the same command goes on from what is finished") -> int:
-    """Calls `work`: 0; 2 for what the user can mend; 130 for Ctrl-C, 143 for SIGTERM.
+    """Calls `work`: 0; 2 for what the user can mend; 130 for Ctrl-C, 143 for SIGTERM, 129 for a terminal that is gone.
 
     then: what is said after an interruption.
     """
@@ -37,7 +38,8 @@ def exit_code(work: Callable[[], None], then="the same command goes on from what
         if isinstance(stream, TextIOWrapper):  # a name that the console has no letters for ends nothing
             stream.reconfigure(errors="backslashreplace")
     try:
-        with signals.handled({signal.SIGTERM: _terminate}):
+        ending = [number for number in signals.ENDING if signal.getsignal(number) != signal.SIG_IGN]  # as nohup has it
+        with signals.handled(dict.fromkeys(ending, _terminate)):
             work()
     except (UserError, OSError, ImportError) as error:
         if isinstance(error, ImportError) and (error.name or "").startswith("faceinpaint"):
@@ -45,7 +47,8 @@ def exit_code(work: Callable[[], None], then="the same command goes on from what
         print(f"faceinpaint: {_reason(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
-        stopped, code = ("terminated", 143) if isinstance(interrupt, Terminated) else ("interrupted", 130)
-        print(f"\nfaceinpaint: {stopped}; {then}", file=sys.stderr)
-        return code
+        ended = isinstance(interrupt, Terminated)
+        with suppress(OSError):  # the terminal may be gone
+            print(f"\nfaceinpaint: {'terminated' if ended else 'interrupted'}; {then}", file=sys.stderr)
+        return 128 + (interrupt.args[0] if ended else signal.SIGINT)
     return 0

@@ -1,11 +1,12 @@
-"""Ctrl-C and SIGTERM: who handles them, and when they are heeded."""
+"""Ctrl-C, SIGTERM and SIGHUP, a lost terminal: who handles them, and when they are heeded."""
 
 import os
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has no SIGHUP
+STOPPING = [signal.SIGINT, *ENDING]
 NOTICE = b"\nstopping after this step (again: at once)\n"
 
 
@@ -37,7 +38,8 @@ def between_steps():
         if came:
             handlers[number](number, frame)
         came.append(number)
-        os.write(2, NOTICE)  # `print` cannot be entered twice, and a progress bar may be in it
+        with suppress(OSError):  # the terminal may be gone
+            os.write(2, NOTICE)  # `print` cannot be entered twice, and a progress bar may be in it
 
     def heed():
         if came:
