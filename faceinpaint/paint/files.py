@@ -64,7 +64,7 @@ class Work:
     def _saved_mask(self):
         """The hole in the mask on disk. Raises `UserError` when it cannot be that of this photo."""
         try:
-            return read_mask(self.mask_path, self.photo, "white")
+            return read_mask(self.mask_path, self.photo, "white", whole=True)
         except UserError as error:
             reason = str(error).partition(";")[0]
             raise UserError(f"{reason}; if it is another photo's, move it away, or give another -o") from error

@@ -115,8 +115,9 @@ def paint(photo: Path, out: Path | None = None, mask: Path | None = None, run=No
         finally:
             _say(photo, *_save(work))
     if work.painting.hole_area:
-        again = f"; again: {_again(work, run, other_half, references, reference_eyes)}"
-        print(f"{out}: restored{again if work.painting.faces else ''}")  # without eyes `restore` would look for faces
+        print(f"{out}: restored")
+    if work.painting.faces and 0 < work.painting.hole_area < 1:  # else `restore` looks for faces, or refuses
+        print(f"again: {_again(work, run, other_half, references, reference_eyes)}")
 
 
 def _say(photo, *lines):

@@ -192,14 +192,16 @@ def _with_fringe(bright, core):
     return core | hole & cv2.dilate(core.view(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)).view(bool)
 
 
-def read_mask(path: Path, photo: Picture, damage: str | None = None) -> np.ndarray:
+def read_mask(path: Path, photo: Picture, damage: str | None = None, whole=False) -> np.ndarray:
     """The hole drawn in the picture `path`, bool [H, W]: what is brighter than half, with its soft edge; transparent
     counts as black.
 
     damage: "white" or "black", which of them marks it; None is white, unless that is most of the photo.
 
-    Raises `UserError` when it is not of the `photo`'s size, is no picture in black and white, has no hole or, unless
-    `damage` is given, nothing else, or looks inverted.
+    whole: all of the photo may be hole.
+
+    Raises `UserError` when it is not of the `photo`'s size, is no picture in black and white, has no hole or nothing
+    else, or looks inverted.
     """
     picture = read(path)
     if picture.shape != photo.shape:
@@ -213,7 +215,7 @@ def read_mask(path: Path, photo: Picture, damage: str | None = None) -> np.ndarr
     if share == 0:
         than = {"white": "brighter", "black": "darker"}[wanted]
         raise UserError(f"{path}: nothing is {than} than half, so there is no hole; paint the damage {wanted}")
-    if share == 1 and damage is None:
+    if share == 1 and not whole:
         raise UserError(f"{path}: all of it is {wanted}; paint only the damage {wanted}")
     if share > MAX_WHITE and damage is None:
         raise UserError(
