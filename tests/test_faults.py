@@ -494,6 +494,33 @@ def test_signals_end_a_command_cleanly(how, code, word, again):
     assert errors == f"\nfaceinpaint: {word}; the same command goes on from what is finished\n"
 
 
+PIPED = """
+import sys
+from faceinpaint.system.outcome import exit_code
+def work():
+    while True:
+        print("a line", flush=True)
+sys.exit(exit_code(work))
+"""
+
+
+def test_a_closed_pipe_ends_a_command_without_a_word():
+    process = python(PIPED)
+    assert process.stdout.readline() == "a line\n"
+    process.stdout.close()
+    assert process.wait(60) == 141
+    assert process.stderr.read() == ""
+
+
+def test_too_little_memory_is_said_in_a_line(monkeypatch, capsys):
+    def work(*_):
+        raise MemoryError
+
+    monkeypatch.setitem(vars(faceinpaint), "prepare", work)
+    assert main(["prepare"]) == 2
+    assert capsys.readouterr().err.startswith("faceinpaint: not enough memory: ")
+
+
 def test_nohup_holds(monkeypatch):
     before, during = signal.signal(signal.SIGHUP, signal.SIG_IGN), []
     try:

@@ -1,5 +1,6 @@
 """How a command ends: its exit code, and one line about what the user can mend. No TensorFlow."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -30,7 +31,8 @@ def _terminate(number, _):
 
 
 def exit_code(work: Callable[[], None], then="the same command goes on from what is finished") -> int:
-    """Calls `work`: 0; 2 for what the user can mend; 130 for Ctrl-C, 143 for SIGTERM, 129 for a terminal that is gone.
+    """Calls `work`: 0; 2 for what the user can mend; 130 for Ctrl-C, 143 for SIGTERM, 129 for a terminal that is gone,
+    141 for a pipe.
 
     then: what is said after an interruption.
     """
@@ -41,6 +43,12 @@ def exit_code(work: Callable[[], None], then="the same command goes on from what
         ending = [number for number in signals.ENDING if signal.getsignal(number) != signal.SIG_IGN]  # as nohup has it
         with signals.handled(dict.fromkeys(ending, _terminate)):
             work()
+    except BrokenPipeError:  # nobody reads on, as in `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain when it ends
+        return 128 + 13
+    except MemoryError:
+        print("faceinpaint: not enough memory: give it less at a time, or more memory", file=sys.stderr)
+        return 2
     except (UserError, OSError, ImportError) as error:
         if isinstance(error, ImportError) and (error.name or "").startswith("faceinpaint"):
             raise  # our own fault
