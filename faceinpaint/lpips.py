@@ -40,14 +40,22 @@ ARRAY_PARTS = {
     ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],  # its place in NumPy 1
 }
 
+LEAST = 32  # pixels in a side: what AlexNet's poolings leave of fewer is nothing
+
 # Mean and deviation of ImageNet's colours on the scale [-1, 1].
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+
+
+def check_side(side: int):
+    """Raises `UserError` for pictures too small to be looked at: TensorFlow would end the process."""
+    if side < LEAST:
+        raise UserError(f"LPIPS: pictures of {side} pixels are too small; it takes {LEAST} or more")
 
 
 def load(root: Path | None = None):
     """The function `lpips(image, restored)`: float [B, H, W, 3] in [-1, 1] twice → float32 [B], 0 for identical images.
 
-    Whole images only, H and W from 64, at their own resolution.
+    Whole images only, H and W from 64, at their own resolution; `UserError` for less than `LEAST`.
 
     Args:
         root: the data folder, in whose `downloads` its weights are kept; `downloads.data_folder()` unless given.
@@ -93,6 +101,7 @@ def _distance(layers, image, restored):
 
 def _activations(layers, image):
     """AlexNet's five convolutions, each rectified, of `image` in [-1, 1]."""
+    check_side(min(image.shape[1:3]))
     x = (tf.cast(image, tf.float32) - SHIFT) / SCALE
     x = tf.pad(x, [[0, 0], [2, 2], [2, 2], [0, 0]])
     for place, (kernel, bias, _) in enumerate(layers):

@@ -55,6 +55,14 @@ def test_features_are_the_last_convolutions_channels_averaged(distance):
     assert np.min(features) >= 0  # rectified
 
 
+def test_pictures_too_small_are_refused(drawn_alexnet):
+    small, least = (np.zeros((1, 32, width, 3), np.float32) for width in (16, 32))
+    assert lpips.load()(least, least).shape == (1,)
+    for look in (lambda x: lpips.load()(x, x), lambda x: lpips.load_features()(x), lpips.load_activations()):
+        with pytest.raises(UserError, match="LPIPS: pictures of 16 pixels are too small; it takes 32 or more"):
+            look(small)
+
+
 def small_checkpoint():
     """A pickle as NumPy 1 wrote it, of layers with three channels throughout."""
     kernels = {f"Conv_{i}": {"kernel": np.ones((3, 3, 3, 3), "f4"), "bias": np.zeros(3, "f4")} for i in range(5)}
