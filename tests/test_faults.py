@@ -465,6 +465,32 @@ def test_a_grid_of_another_size_is_left_out(stand_in, whole, tmp_path, capsys):
     assert "epoch_000.png: damaged (another size)" in capsys.readouterr().out
 
 
+def test_no_grid_left_is_no_filmstrip(stand_in, whole, tmp_path, capsys):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    shutil.rmtree(folder / "grids")
+    (folder / "progress.gif").unlink()
+    faceinpaint.train(settings(), stand_in, folder)
+    assert f"{folder}: no filmstrip" in capsys.readouterr().out
+
+
+def test_times_that_were_cut_off_are_left_out(stand_in, whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    (folder / "checkpoint" / "epoch_003.npz").unlink()
+    with (folder / runs.TIMES).open("r+") as file:
+        file.truncate(len(file.readline()) + 9)
+    faceinpaint.train(settings(), stand_in, folder)
+    assert [line["epoch"] for line in runs.read_times(folder)] == [1, 3]
+
+
+def test_memory_that_does_not_suffice_is_one_line(stand_in, tmp_path, monkeypatch):
+    def exhausted(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+    monkeypatch.setattr(StandIn, "fit", exhausted)
+    with pytest.raises(UserError, match=r"^out of memory; free some, or give a smaller --size and another --run$"):
+        faceinpaint.train(settings(), stand_in, tmp_path)
+
+
 @pytest.mark.parametrize("spoil", [*SPOILED, "gone"])
 @pytest.mark.parametrize("name", ["train.npy", "test.npy", "names.json", "rejects.txt"])
 def test_a_damaged_cache_is_prepared_again(name, spoil, face_archive, tmp_path, capsys):

@@ -7,7 +7,7 @@ what their files say otherwise is written again from there.
 import json
 import re
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -93,6 +93,15 @@ def read_times(folder: Path) -> list[dict]:
     """When each epoch in `folder` ended and how many seconds it took; [] where that was not recorded. Raises
     `UserError` when it cannot be read."""
     return _read_lines(folder / TIMES, "take the broken line out of it")
+
+
+def times_before(folder: Path, epoch: int) -> list[dict]:
+    """What `timing.jsonl` in `folder` has of earlier epochs than `epoch`, but for lines that were cut off."""
+    path, kept = folder / TIMES, []
+    for line in path.read_text(errors="replace").splitlines() if path.is_file() else ():
+        with suppress(ValueError, TypeError, KeyError):
+            kept += [timed] if (timed := json.loads(line))["epoch"] < epoch else []
+    return kept
 
 
 def record_in(folder: Path) -> Record:
