@@ -179,7 +179,7 @@ def train(
         config: the experiment; `config.batch_size` images are divided among all devices.
         data, split: see `celeba.prepare`.
         run_dir: the run directory. Of several workers, all of which are given the same, only the first has one.
-        fresh: start over, discarding what `run_dir` holds.
+        fresh: start over, discarding what the run in `run_dir` holds.
         strategy: see `devices.chosen`.
         start: the run directory from whose trained generator a new run begins, in place of random weights.
         watching: further Keras callbacks; what they put into an epoch's `logs` is recorded.
@@ -188,8 +188,8 @@ def train(
         The history, a dict for each epoch; on a worker that is not the first, [].
 
     Raises:
-        UserError: the data cannot be used; `run_dir` was begun with other settings, is in use by another training or
-            cannot be written; a loss becomes NaN; another worker is lost.
+        UserError: the data cannot be used; `run_dir` was begun with other settings, holds what no run wrote, lies in
+            the data, is in use by another training or cannot be written; a loss becomes NaN; another worker is lost.
     """
     strategy, run_dir = devices.chosen(strategy), Path(run_dir)
     config = devices.checked(devices.resolved(config), strategy)

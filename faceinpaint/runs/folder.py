@@ -175,8 +175,9 @@ def check_same(folder: Path, record: Record, config: Config, environment: dict, 
     begun = record.environment
     if begun.get("faces") != environment["faces"]:
         changed.append(f"data «{begun.get('data')}» there, «{environment['data']}» asked")
-    if start and Path(start_of(record) or "") != Path(start):
-        changed.append(f"start {start_of(record)} there, {start} asked")
+    told = start_of(record)
+    if start and (told is None or Path(told) != Path(start)):
+        changed.append(f"start {told} there, {start} asked")
     if changed:
         raise UserError(f"{folder}: begun with other settings ({'; '.join(changed)}); use another --run, or --fresh")
     keys = [key for key in begun | environment if key not in NOT_COMPARED]
