@@ -62,6 +62,8 @@ def evaluate(args):
     from faceinpaint.studies import run
 
     out = _writable(args.out or f"{args.study}.json")
+    if out.suffix.lower() in (".npz", ".png"):
+        raise UserError(f"{out}: the values or a picture are written there, beside the result; end its name in .json")
     print(run(args.study, args.run, args.data, args.part, args.faces, out))
 
 
@@ -136,7 +138,7 @@ def _sized(config: Config, size: int | None) -> Config:
 def _writable(path: str) -> Path:
     """`path` for a result. Raises `UserError`, before the work, when it could not be written."""
     out = Path(path)
-    if out.is_dir() or not os.access(out.parent, os.W_OK):
+    if (out.exists() and not out.is_file()) or not os.access(out.parent, os.W_OK):
         raise UserError(f"{out}: cannot be written; make its folder, or give another --out")
     return out
 
@@ -185,6 +187,8 @@ DETAIL = [
     ),
 ]
 RUN = _option("--run", metavar="FOLDER", help="whose generator (default: the one that comes with faceinpaint)")
+
+PATHS = ("FOLDER", "FILE", "PATH", "PHOTO", "MASK", "OUT", "OTHER")  # how the metavars of paths end: ~ is home in them
 
 # The options of each command.
 OPTIONS = {
@@ -255,7 +259,8 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(run.__name__, help=about.partition("\n")[0], description=about, **shape)
         command.set_defaults(run_command=run)
         for names, told in options:
-            command.add_argument(*names, **told)
+            path = {"type": os.path.expanduser} if told.get("metavar", "").endswith(PATHS) else {}
+            command.add_argument(*names, **path, **told)
     return program
 
 
@@ -272,9 +277,11 @@ def main(argv: list[str] | None = None) -> int:
     if "run_command" not in args:
         program.print_help()
         return 0
-    again = "the same command without --fresh" if getattr(args, "fresh", False) else "the same command"
-    goes_on = args.run_command in (train, paint)
-    then = f"{again} {'goes on from what is finished' if goes_on else 'begins anew'}"
+    then = "the same command goes on from what is finished"
+    if getattr(args, "fresh", False):
+        then = "the same command begins anew; without --fresh it goes on from what is finished"
+    elif args.run_command not in (train, paint):
+        then = "the same command begins anew"
     return outcome.exit_code(lambda: args.run_command(args), then)
 
 

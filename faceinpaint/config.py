@@ -11,6 +11,8 @@ from pathlib import Path
 
 WHOLE_SIDE = 178  # CelebA's aligned images are 178 x 218; their centre square, rows 20 to 197, is the whole frame
 MEGAPIXELS = 200  # no larger picture is opened: a small file can unpack to more than the memory there is
+MOST_EPOCHS = 10**6
+PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 
 
 class UserError(Exception):
@@ -73,6 +75,10 @@ class Config:
         for name in ("batch_size", "epochs", "train_images"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} {getattr(self, name)}: must be at least 1")
+        if self.epochs > MOST_EPOCHS:
+            raise UserError(f"epochs {self.epochs}: must be at most {MOST_EPOCHS}")
+        if self.precision not in PRECISIONS:
+            raise UserError(f"precision '{self.precision}': choose one of {', '.join(PRECISIONS)}")
 
 
 # What each preset changes from `paper`. One thing each, so that a difference in the result has one cause.
@@ -139,12 +145,28 @@ def at_size(config: Config, size: int) -> Config:
 
 
 def from_dict(fields: dict) -> Config:
-    """A `Config` from JSON-like `fields`. Raises `UserError` naming any key that is not a field."""
+    """A `Config` from JSON-like `fields`. Raises `UserError` naming any key that is not a field, or has another kind of
+    value."""
     known = {field.name: field.default for field in dataclasses.fields(Config)}
     unknown = sorted(set(fields) - set(known))
     if unknown:
         raise UserError(f"config: unknown key '{unknown[0]}'; the keys are {', '.join(known)}")
-    return Config(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+    for key, value in fields.items():
+        if not _is_kin(value, known[key]):
+            raise UserError(f"config: {key} {value!r}: not of the kind of {known[key]!r}")
+    return Config(**fields)
+
+
+def _is_kin(value, default) -> bool:
+    """Whether `value` is of the kind of a field's `default`."""
+    if default is None:
+        return value is None or isinstance(value, bool)
+    if isinstance(default, tuple):
+        return isinstance(value, tuple) and value != () and all(type(side) is int and side > 0 for side in value)
+    if isinstance(default, float):
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return type(value) is type(default)
 
 
 def to_json(config: Config) -> str:

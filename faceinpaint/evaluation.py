@@ -44,10 +44,11 @@ def damaged_examples(faces, config: Config, family, framing=WHOLE_SIDE):
     return pipeline.to_uint8(image).numpy(), mask.numpy().astype(np.uint8)
 
 
-def perceptual() -> tuple[dict[str, Callable], Callable | None]:
+def perceptual(side=WHOLE_SIDE) -> tuple[dict[str, Callable], Callable | None]:
     """LPIPS under its name, and the features that realism is measured by; {} and None, and a line that says why, when
-    their weights cannot be had."""
+    their weights cannot be had or pictures of `side` pixels are too small for them."""
     try:
+        lpips.check_side(side)
         return {"lpips": lpips.load()}, lpips.load_features()
     except UserError as error:
         print(f"evaluating without LPIPS: {error}")
@@ -121,7 +122,7 @@ def evaluate_methods(restorers: dict[str, Restore], faces, config: Config, chose
     the same of each image; in the study of families frechet_alexnet_N. Where there are N `training` faces, N of them,
     drawn by the seed, stand beside the methods as `REAL`, with that distance alone.
     """
-    lpips_metric, features = perceptual()
+    lpips_metric, features = perceptual(config.size)
     drawn = np.random.default_rng(config.seed).permutation(len(training))[: len(faces)]
     real = np.stack([training[i] for i in np.sort(drawn)]) if features and len(drawn) == len(faces) else None
     rows, todo = [], progress.shown(chosen or cases(), unit="table")

@@ -16,6 +16,8 @@ if keras.backend.backend() != "tensorflow":
     raise ImportError(
         f"faceinpaint needs Keras on TensorFlow, not on {keras.backend.backend()}: set KERAS_BACKEND=tensorflow"
     )
+keras.config.set_image_data_format("channels_last")  # ~/.keras/keras.json may say otherwise
+keras.config.set_floatx("float32")
 
 TRAINING_METRICS = ("generator_loss", "discriminator_loss", "reconstruction_loss", "adversarial_loss",
                     "real_accuracy", "fake_accuracy")  # fmt: skip
@@ -49,6 +51,7 @@ class Inpainter(keras.Model):
     the grids and restores.
     """
 
+    least_size = 16  # side of the smallest pictures that it can be trained on
     build_generator = staticmethod(build_unet)
     build_discriminator = staticmethod(build_discriminator)
     training_example = staticmethod(pipeline.training_example)

@@ -12,6 +12,7 @@ and what Keras and the plots write about themselves differ.
 """
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,7 +103,8 @@ def watchers(run: Run, heed, lines=50) -> list:
     if not run.record:
         return stopping
     recorder = callbacks.Recorder(run.folder, run.record, grids.examples(run.faces, run.config))
-    return [callbacks.Progress(run.finished, run.config.epochs, run.steps, lines), recorder, *stopping]
+    progress = callbacks.Progress(run.finished, run.config.epochs, run.steps, lines)
+    return [recorder, progress, *stopping]  # an epoch is kept before it is told: nobody may be listening any more
 
 
 def fit(run: Run, inpainter: Inpainter, watching=()):
@@ -177,7 +179,7 @@ def train(
         config: the experiment; `config.batch_size` images are divided among all devices.
         data, split: see `celeba.prepare`.
         run_dir: the run directory. Of several workers, all of which are given the same, only the first has one.
-        fresh: start over, discarding what `run_dir` holds.
+        fresh: start over, discarding what the run in `run_dir` holds.
         strategy: see `devices.chosen`.
         start: the run directory from whose trained generator a new run begins, in place of random weights.
         watching: further Keras callbacks; what they put into an epoch's `logs` is recorded.
@@ -186,11 +188,15 @@ def train(
         The history, a dict for each epoch; on a worker that is not the first, [].
 
     Raises:
-        UserError: the data cannot be used; `run_dir` was begun with other settings, is in use by another training or
-            cannot be written; a loss becomes NaN; another worker is lost.
+        UserError: the data cannot be used; `run_dir` was begun with other settings, holds what no run wrote, lies in
+            the data, is in use by another training or cannot be written; a loss becomes NaN; another worker is lost.
     """
     strategy, run_dir = devices.chosen(strategy), Path(run_dir)
     config = devices.checked(devices.resolved(config), strategy)
+    if devices.is_chief(strategy):
+        folder.check_place(run_dir, fresh)
+        if data and run_dir.resolve().is_relative_to(Path(os.path.expanduser(data)).resolve()):
+            raise UserError(f"{run_dir}: lies in the data, whose images its grids would become; use another --run")
     if devices.is_chief(strategy) and (fresh or not run_dir.exists()):  # before anything is prepared, or discarded
         if start and run_dir.resolve() == Path(start).resolve():
             raise UserError(f"--start {start}: the run directory itself, which --fresh empties; give another --run")

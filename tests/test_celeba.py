@@ -1,5 +1,6 @@
 """Sources, split, decoding and cache: on faces drawn here, on a real TFDS builder, and on no network at all."""
 
+import csv
 import gzip
 import io
 import os
@@ -20,7 +21,7 @@ import pytest
 from conftest import draw_face, jpeg
 
 from faceinpaint import celeba
-from faceinpaint.celeba import cache, decoding, listing, sources
+from faceinpaint.celeba import archives, cache, decoding, listing, sources
 from faceinpaint.celeba.partition import celeba_number, hash_fraction, parse_partition, part_of, split
 from faceinpaint.config import Config, UserError
 from faceinpaint.system.downloads import data_folder, sha256
@@ -144,9 +145,37 @@ def test_a_linked_folder_is_followed(face_files, tmp_path):
 
 
 def test_hidden_files_and_duplicates_are_left_out(face_files, tmp_path):
-    plain = {f"a/{name}": content for name, content in face_files.items()}
-    noise = {"__MACOSX/a/._000001.jpg": b"x", "a/.hidden.jpg": b"x", "readme.txt": b"x", "b/000001.jpg": b"x"}
+    plain = {f"img_align_celeba/{name}": content for name, content in face_files.items()}
+    noise = {"__MACOSX/a/._000001.jpg": b"x", "a/.hidden.jpg": b"x", "readme.txt": b"x"}
+    noise["img_celeba/000001.jpg"] = face_files["000002.jpg"]
     assert_official(prepare(write_zip(tmp_path / "faces.zip", plain | noise), tmp_path / "data"), face_files)
+
+
+def test_frames_of_several_films_are_all_there(tmp_path):
+    films = {f"clips/person{i}/{frame:06d}.jpg": jpeg(draw_face(i + frame)) for i in range(3) for frame in range(1, 31)}
+    for path in (write_folder(tmp_path / "films", films), write_zip(tmp_path / "films.zip", films)):
+        faces = prepare(path, tmp_path / "data", replace(TINY, train_images=90))
+        names = [name for part in faces.names.values() for name in part]
+        assert len(names) == len(set(names)) == 90
+
+
+def test_links_that_lead_round_and_round_show_each_image_once(face_files, tmp_path):
+    folder = write_folder(tmp_path / "given" / "faces", face_files)
+    (folder / "sub").mkdir()
+    for name, there in (("back", folder), ("sub/up", folder), ("above", tmp_path), ("sub/root", Path("/"))):
+        (folder / name).symlink_to(there)
+    assert sorted(archives.Folder(folder).members) == sorted(face_files)
+    assert_official(prepare(folder, tmp_path / "data"), face_files)
+
+
+def test_several_archives_in_a_folder_are_named_and_none_is_chosen(face_archive, face_files, tmp_path):
+    folder = tmp_path / "given"
+    for name in ("a.zip", "b/c.tar"):
+        write_zip(folder / name, {"1.jpg": face_files["000001.jpg"]})
+    with pytest.raises(UserError, match=r"given: several archives \(a\.zip, b/c\.tar\); give one of them"):
+        prepare(folder, tmp_path / "data")
+    write_folder(folder, {"Img/img_align_celeba.zip": face_archive.read_bytes()})
+    assert_official(prepare(folder, tmp_path / "data"), face_files)  # but CelebA's own is
 
 
 def test_auto_prefers_celeba_then_tfds_then_the_sample(face_files, tmp_path, monkeypatch):
@@ -440,10 +469,20 @@ def test_a_list_is_written_of_what_is_prepared_without_duplicates(face_archive, 
 
 
 def test_a_damaged_list_is_named(face_archive, tmp_path):
-    for content in (b"", b"no gzip", gzip.compress(b"train,000001.jpg,12\n")):
+    long = b"x" * (csv.field_size_limit() + 1)
+    for line in (
+        b"",
+        b"train,000001.jpg,12\n",
+        b"training,000001.jpg,12,0\n",
+        b"train," + long + b",1,0\n",
+        b"no gzip",
+    ):
+        content = line if line == b"no gzip" else gzip.compress(line)
         (tmp_path / "list.csv.gz").write_bytes(content)
         with pytest.raises(UserError, match=r"list.csv.gz: not a list of faces"):
             prepare(face_archive, tmp_path, split=tmp_path / "list.csv.gz")
+    with pytest.raises(UserError, match=r"^--split .*none.gz: no such file; it takes listed, official, or a list"):
+        prepare(face_archive, tmp_path, split=tmp_path / "none.gz")
 
 
 def test_the_list_of_the_weights():
@@ -556,6 +595,10 @@ def test_grey_transparent_and_turned_images():
         seen = decoding.decode(cv2.imencode(".png", depth)[1].tobytes())
         np.testing.assert_array_equal(seen[0], [[255, 255, 255], [204, 204, 244], [0, 0, 200]])
         np.testing.assert_array_equal(seen[1], np.broadcast_to([0, 0, 200], [3, 3]))
+    whole = np.random.default_rng(0).integers(0, 256, [64, 64, 4], np.uint8)
+    colours, alpha = whole[..., 2::-1], whole[..., 3:] / 255
+    seen = decoding.decode(cv2.imencode(".png", whole)[1].tobytes())
+    np.testing.assert_array_equal(seen, np.rint(colours * alpha + 255 * (1 - alpha)))
     grey = cv2.imencode(".png", np.full([2, 2], 7, np.uint8))[1].tobytes()
     np.testing.assert_array_equal(decoding.decode(grey), np.full([2, 2, 3], 7))
     content = jpeg(draw_face(3))

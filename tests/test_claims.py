@@ -63,6 +63,11 @@ def test_a_rehearsal_of_the_whole_command(small, face_archive, capsys):
 
     claims.main(asked)  # what is there is skipped
     assert "3 of 3 trials are there, 0 to come" in capsys.readouterr().out
+    (folder / "paper-0.json").unlink()
+    history = (folder / "paper-0" / "history.jsonl").read_text()
+    (folder / "paper-0" / "history.jsonl").write_text(history[:-9])  # cut off: training writes it again
+    claims.main([*asked, "paper"])
+    assert (folder / "paper-0" / "history.jsonl").read_text() == history
     claims.main([*asked, "paper", "--part", "test"])  # what is trained is not trained again
     assert " epochs, " not in capsys.readouterr().out
     assert json.loads((folder / "paper-0-test.json").read_text())["part"] == "test"
@@ -97,11 +102,15 @@ def test_what_each_costs_is_read_from_the_rows_of_the_bench():
     assert verdicts.costs([], ["paper"]) == verdicts.ABSENT
 
 
-def test_what_is_asked_for_wrongly_is_said(small):
+def test_what_is_asked_for_wrongly_is_said(small, capsys):
     with pytest.raises(UserError, match=r"^papre: no trial; choose of paper, symmetric_crop, fitted_crop$"):
         claims.main(["papre"])
     with pytest.raises(UserError, match=r"^paper: has no candidates; choose of bce_only, "):
         rates.main(["paper"])
+    for name in ("paper", "symmetric_crop"):
+        with pytest.raises(UserError, match=r"^train_images 0: must be at least 1$"):
+            claims.main([name, "--faces", "0"])
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("study", ["claims", "rates"])
@@ -121,6 +130,13 @@ def test_a_place_that_cannot_be_written_is_said_before_anything_is_trained(small
         runpy.run_module("faceinpaint.studies", run_name="__main__")
     assert ended.value.code == 2
     assert capsys.readouterr().err == "faceinpaint: notebooks/variations: Not a directory\n"
+
+
+def test_rates_that_could_not_be_written_are_not_trained(small, face_archive, monkeypatch):
+    Path("runs").write_text("a file")
+    monkeypatch.setattr(rates, "carry_out", lambda *_: pytest.fail("it is trained"))
+    with pytest.raises(OSError, match="runs"):
+        rates.main(["--data", str(face_archive), "--epochs", "1", "--faces", "16"])
 
 
 @pytest.mark.parametrize("broken", ['{"rows": [', "[]", '{"rows": [{}]}'])

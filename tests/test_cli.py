@@ -4,12 +4,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import faceinpaint
 from faceinpaint import config
 from faceinpaint.__main__ import main
+from faceinpaint.celeba import sources
+from faceinpaint.system.downloads import data_folder
 
 
 @pytest.fixture(autouse=True)
@@ -76,12 +79,39 @@ def test_wrong_usage_exits_with_2(argv, capsys):
         (["evaluate", "--run", "runs/none"], "runs/none/generator.keras: no trained generator"),
         (["evaluate", "--out", "none/results.json"], "none/results.json: cannot be written"),
         (["evaluate", "--out", "."], ".: cannot be written"),
+        (["evaluate", "--out", "/dev/null"], "/dev/null: cannot be written"),
+        (["bench", "--out", "/dev/null"], "/dev/null: cannot be written"),
+        (["evaluate", "--out", "values.npz"], "values.npz: the values or a picture are written there"),
+        (["evaluate", "--out", "face.PNG"], "face.PNG: the values or a picture are written there"),
+        (["prepare", "--data", "~nosuchuser/faces"], "~nosuchuser/faces: no such file or folder"),
+        (
+            ["prepare", "--data", "sample", "--split", "nofile"],
+            "--split nofile: no such file; it takes listed, official",
+        ),
+        (["train", "--epochs", f"{10**20}"], "must be at most"),
+        (
+            ["train", "--preset", "perceptual", "--size", "16"],
+            "size 16: the system perceptual is trained on 32 or more",
+        ),
         (["evaluate", "--study", "none"], "--study none: choose one of results, published"),
     ],
 )
-def test_refusals_are_one_line_and_leave_nothing(argv, part, capsys, tmp_path):
+def test_refusals_are_one_line_and_leave_nothing(argv, part, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("faceinpaint.celeba.sources.sample", lambda root: SimpleNamespace(label="", fingerprint=list))
     assert part in refusal(capsys, *argv)
     assert not list(tmp_path.iterdir())
+
+
+def test_home_is_meant_by_a_tilde(replace_api, monkeypatch, tmp_path):
+    calls = []
+    replace_api("train", lambda config, data, run, *others: calls.append((data, run, others[2])))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["train", "--data", "~/faces", "--run", "~/run", "--start", "~nosuchuser/run"]) == 0
+    assert calls == [(f"{tmp_path}/faces", f"{tmp_path}/run", "~nosuchuser/run")]
+    monkeypatch.setenv("FACEINPAINT_HOME", "~nosuchuser/data")
+    assert data_folder() == Path("~nosuchuser/data")
+    monkeypatch.setenv("TFDS_DATA_DIR", "~nosuchuser/tfds")
+    assert not sources.tfds_is_prepared()
 
 
 def test_too_few_images_for_a_batch(face_archive, capsys, monkeypatch):
@@ -155,14 +185,20 @@ def test_a_bug_keeps_its_traceback(bug, replace_api):
         main(["prepare"])
 
 
-@pytest.mark.parametrize(("flags", "remedy"), [([], "the same command goes on"), (["--fresh"], "without --fresh")])
+@pytest.mark.parametrize(
+    ("flags", "remedy"),
+    [
+        ([], "the same command goes on from what is finished"),
+        (["--fresh"], "the same command begins anew; without --fresh it goes on from what is finished"),
+    ],
+)
 def test_interrupted(flags, remedy, replace_api, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
 
     replace_api("train", interrupt)
     assert main(["train", *flags]) == 130
-    assert remedy in capsys.readouterr().err
+    assert capsys.readouterr().err == f"\nfaceinpaint: interrupted; {remedy}\n"
 
 
 def run_python(code, **environment) -> subprocess.CompletedProcess:
@@ -188,6 +224,7 @@ assert callable(train) and callable(evaluate) and train is faceinpaint.train
 assert {"train", "load", "Config"} <= set(dir(faceinpaint))
 import keras
 assert keras.backend.backend() == "tensorflow"
+assert (keras.config.image_data_format(), keras.config.floatx()) == ("channels_last", "float32")
 try:
     faceinpaint.nonsense
 except AttributeError as error:
@@ -197,8 +234,9 @@ else:
 """
 
 
-def test_public_names_are_functions_and_tensorflow_starts_quietly():
-    run = run_python(PUBLIC, KERAS_BACKEND="jax")
+def test_public_names_are_functions_and_tensorflow_starts_quietly(tmp_path):
+    (tmp_path / "keras.json").write_text('{"image_data_format": "channels_first", "floatx": "float16"}')
+    run = run_python(PUBLIC, KERAS_BACKEND="jax", KERAS_HOME=str(tmp_path))
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 

@@ -1,5 +1,7 @@
 """Settings: presets, their files, and what is refused."""
 
+import json
+
 import pytest
 
 from faceinpaint import config
@@ -49,12 +51,45 @@ def test_variations_change_one_thing(name):
         (lambda: config.preset("paper", seed=-1), "seed -1: must be from 0 to 4294967295"),
         (lambda: config.preset("paper", seed=2**32), "seed 4294967296: must be from 0 to"),
         (lambda: config.preset("paper", epochs=0), "epochs 0: must be at least 1"),
+        (lambda: config.preset("paper", epochs=10**20), "epochs 100000000000000000000: must be at most 1000000"),
+        (
+            lambda: config.preset("paper", precision="foo"),
+            "precision 'foo': choose one of auto, float32, mixed_bfloat16",
+        ),
         (lambda: config.preset("paper", batch_size=-1), "batch_size -1: must be at least 1"),
     ],
 )
 def test_refusals(make, message):
     with pytest.raises(UserError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("generator_widths", []),
+        ("generator_widths", [8, "a", 16]),
+        ("discriminator_widths", [8, 0]),
+        ("framing", 104),
+        ("precision", None),
+        ("size", 64.0),
+        ("seed", 0.5),
+        ("seed", True),
+        ("rotation", "8"),
+        ("rotation", float("nan")),
+        ("flip", 1),
+        ("jit_compile", "yes"),
+    ],
+)
+def test_a_value_of_another_kind_is_named(field, value, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({field: value}))
+    with pytest.raises(UserError, match=rf"^\S*config.json: config: {field} .*: not of the kind of [^\n]*$"):
+        config.read(path)
+
+
+def test_a_whole_number_is_a_rate_too():
+    assert config.from_dict({"rotation": 8}).rotation == 8
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"sise": 64}', '{"size": "big"}'])

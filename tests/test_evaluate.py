@@ -152,6 +152,13 @@ def test_lpips_is_measured_where_its_weights_are(inpainter, faces, perceptual):
     assert "0.250" in evaluation.table(rows, "lpips")
 
 
+def test_pictures_too_small_for_lpips_are_measured_without_it(faces, perceptual, capsys):
+    small = config.preset("smoke", precision="float32", size=16, generator_widths=(8, 8))
+    rows = evaluation.evaluate_methods(BASELINES, faces[:2], small, evaluation.cases(families=("half",))[:1])
+    assert {"lpips", "frechet_alexnet_2"}.isdisjoint(rows[0])
+    assert "evaluating without LPIPS: LPIPS: pictures of 16 pixels are too small" in capsys.readouterr().out
+
+
 def test_realism_is_measured_beside_as_many_real_faces(faces, perceptual):
     """The methods here give back the original, or its negative."""
     training = np.concatenate([faces, 255 - faces])

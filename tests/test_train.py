@@ -258,6 +258,7 @@ def test_a_run_can_begin_with_the_generator_of_another(run, data, tmp_path):
     told = json.loads((started / "environment.json").read_text())["start"]
     assert (told["folder"], told["history"]) == (str(run[0]), run[1])
     assert train(settings_then, data, started)[-1]["epoch"] == 1  # it is found again without being named
+    assert train(settings_then, data, started, start=f"{run[0]}/")[-1]["epoch"] == 1
     with pytest.raises(UserError, match=f"start {run[0]} there, {tmp_path} asked"):
         train(settings_then, data, started, start=tmp_path)
     with pytest.raises(UserError, match=r"generator_widths .* there, .* asked; give another run"):

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from faceinpaint.celeba.partition import CELEBA_HOME, PARTITION_FILES, celeba_number, hash_fraction, parse_partition
 from faceinpaint.config import UserError
 
+OFFICIAL = "img_align_celeba"  # the folder of CelebA's aligned images, and the zip of it
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 ARCHIVE_SUFFIXES = (".zip", ".whl", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 UNREADABLE_ARCHIVE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
@@ -25,10 +26,15 @@ def _is_wanted(member: str) -> bool:
 
 
 def _image_names(members: Iterable[str]) -> dict[str, str]:
-    """Image name → member. CelebA's names lose their folders; of a name found twice the first counts."""
+    """Image name → member. CelebA's names lose their folders. Of such a name found twice the first does: the others
+    are frames of another film, say, or, beside a folder of CelebA's own, the same faces once more, and left out."""
     names: dict[str, str] = {}
     for member in filter(_is_wanted, members):
-        names.setdefault(PurePosixPath(member).name if celeba_number(member) else member, member)
+        name = PurePosixPath(member).name if celeba_number(member) else member
+        if name not in names:
+            names[name] = member
+        elif OFFICIAL not in names[name]:
+            names[member] = member
     return names
 
 
@@ -115,9 +121,16 @@ class Folder(Files):
 
     @cached_property
     def members(self) -> dict[str, str]:
-        root = os.path.join(self.path, "")
-        walked = os.walk(self.path, followlinks=True)
-        files = sorted(os.path.join(folder, name) for folder, _, names in walked for name in names)
+        root, seen = os.path.join(self.path, ""), set(map(str, self.path.parents))
+        files = []
+        for folder, inner, names in os.walk(self.path, followlinks=True):
+            if (real := os.path.realpath(folder)) in seen:  # by a link: it could lead round and round
+                inner.clear()
+                continue
+            seen.add(real)
+            inner.sort()
+            files += [os.path.join(folder, name) for name in names]
+        files.sort()
         return {file[len(root) :].replace(os.sep, "/"): file for file in files if os.path.exists(file)}
 
     def stamp(self):
@@ -214,10 +227,14 @@ def at(path: Path) -> Files:
         raise UserError(f"{path}: no such file or folder; --data takes auto, sample, tfds, or an archive or folder")
     if path.is_file():
         return archive(path)
-    official = path / "img_align_celeba.zip"
+    official = path / f"{OFFICIAL}.zip"
     folder = Folder(path)
     if official.is_file() or not any(map(_is_wanted, folder.members)):
         packed = [official] if official.is_file() else [path / name for name in folder.members if _is_archive(name)]
+        packed = [found for found in packed if found.name == official.name] or packed
+        if len(packed) > 1:
+            names = ", ".join(found.relative_to(path).as_posix() for found in packed)
+            raise UserError(f"{path}: several archives ({names}); give one of them")
         if packed:
             return archive(packed[0])
     return folder

@@ -41,7 +41,10 @@ def _on_white(picture, whole):
     """`picture` itself, unless `whole`, BGRA [H, W, 4], has transparency: the colours under it are not seen."""
     if whole.shape[2:] != (4,) or whole.dtype.kind != "u":
         return picture
-    colours, alpha = np.split(whole / np.iinfo(whole.dtype).max, [3], axis=2)
+    opaque = np.iinfo(whole.dtype).max
+    if whole.dtype == np.uint8 and whole[..., 3].min() == opaque:
+        return picture
+    colours, alpha = np.split(whole / np.float32(opaque), [3], axis=2)
     return np.rint(255 * (colours[..., ::-1] * alpha + 1 - alpha)).astype(np.uint8)
 
 

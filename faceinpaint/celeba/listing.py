@@ -17,6 +17,7 @@ from typing import NamedTuple
 from faceinpaint.config import UserError
 from faceinpaint.system import files, progress
 
+PARTS = ("train", "validation", "test")  # in the order of CelebA's partition numbers 0, 1, 2
 LISTED = Path(__file__).parents[1] / "weights" / "faces.csv.gz"  # the faces of the weights that come with the package
 MIN_FOUND = 0.5  # fraction of a list; a source with fewer of its faces is not what the list is of
 MIN_NAMED = 0.99  # fraction of a list; where fewer files have the bytes that their names promise, all are looked at
@@ -43,13 +44,17 @@ def read(path: Path) -> list[Face]:
             faces = [Face(part, name, int(length), int(crc, 16)) for part, name, length, crc in csv.reader(lines)]
         if not faces:
             raise ValueError("empty")
+        if unknown := {face.part for face in faces}.difference(PARTS):
+            raise ValueError(f"a part '{min(unknown)}', which is none of {', '.join(PARTS)}")
         return faces
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, zlib.error, csv.Error) as error:
         raise UserError(f"{path}: not a list of faces ({error}); install it anew, or use --split official") from error
 
 
 def fingerprint(path: Path) -> str:
-    """Changes when the list `path` does."""
+    """Changes when the list `path` does. Raises `UserError` when there is none."""
+    if not Path(path).is_file():
+        raise UserError(f"--split {path}: no such file; it takes listed, official, or a list of faces")
     return f"{Path(path).name} {zlib.crc32(Path(path).read_bytes()):08x}"
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from faceinpaint.celeba import listing
+from faceinpaint.celeba.listing import PARTS
 from faceinpaint.config import Config, UserError
 
-PARTS = ("train", "validation", "test")  # in the order of CelebA's partition numbers 0, 1, 2
 PARTITION_FILES = ("list_eval_partition.txt", "list_eval_partition.csv")
 CELEBA_HOME = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 OFFICIAL_NAME = re.compile(r"(\d{6})\.(jpg|png)")

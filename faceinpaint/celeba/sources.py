@@ -88,7 +88,7 @@ def sample(root: Path) -> Files:
 
 
 def _tfds_folder() -> Path:
-    return Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
+    return Path(os.path.expanduser(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")))
 
 
 def tfds_is_prepared() -> bool:
@@ -140,4 +140,4 @@ def find(data: str, root: Path) -> Source:
         return tensorflow_datasets()
     if data in ("auto", "sample"):
         return sample(root)
-    return archives.at(Path(data).expanduser())
+    return archives.at(Path(os.path.expanduser(data)))

@@ -11,8 +11,8 @@ from tqdm import tqdm
 from faceinpaint import figures
 from faceinpaint.config import UserError
 from faceinpaint.runs import checkpoint, grids
-from faceinpaint.runs.folder import TIMES, Record, lines
-from faceinpaint.system.files import explained, replacing, write_image, write_text
+from faceinpaint.runs.folder import TIMES, Record, lines, times_before
+from faceinpaint.system.files import replacing, write_image, write_text
 
 
 def save_generator(folder: Path, inpainter):
@@ -48,10 +48,8 @@ class Recorder(keras.callbacks.Callback):
         self._draw_losses()
         checkpoint.save(self.folder / "checkpoint", self.model.state_variables, self.record.to_dict())
         write_text(self.folder / "history.jsonl", lines(self.record.history))
-        timing = self.folder / TIMES
-        ended = datetime.now(UTC).isoformat(timespec="seconds")
-        with explained(timing), timing.open("a") as file:
-            file.write(lines([{"epoch": epoch, "seconds": seconds, "ended": ended}]))
+        timed = {"epoch": epoch, "seconds": seconds, "ended": datetime.now(UTC).isoformat(timespec="seconds")}
+        write_text(self.folder / TIMES, lines([*times_before(self.folder, epoch), timed]))
 
     def _draw_losses(self):
         figure = figures.loss_figure(self.record.history)

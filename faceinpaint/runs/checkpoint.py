@@ -18,6 +18,11 @@ def saved(folder: Path) -> list[Path]:
     return sorted(folder.glob("epoch_*.npz"), key=lambda path: (len(path.name), path.name))
 
 
+def finished(folder: Path) -> int:
+    """How many epochs the last checkpoint in `folder` says, by its name, are finished."""
+    return max((int(path.stem.removeprefix("epoch_")) for path in saved(folder)), default=0)
+
+
 def _checksum(arrays: dict[str, np.ndarray]) -> str:
     """SHA-256 over names, types, shapes and contents."""
     digest = hashlib.sha256()

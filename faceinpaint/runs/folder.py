@@ -6,8 +6,8 @@ what their files say otherwise is written again from there.
 
 import json
 import re
-import shutil
-from contextlib import contextmanager
+import tempfile
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,12 @@ EXPORTED = "generator.tflite"  # the generator in a run directory that needs no 
 WEIGHTS = Path(__file__).parents[1] / "weights"  # the run directory that comes with the package
 OCTAVE = "octave"  # and in it that of the same an octave finer, for LiteRT alone
 TIMES = "timing.jsonl"
+PARTS = ("grids", "checkpoint")  # the folders in a run directory
+# Every name that a run writes in its directory, hidden ones while it writes. No other file is ever touched there.
+WRITTEN = re.compile(
+    r"(config|environment)\.json|(history|timing)\.jsonl|(losses|filmstrip)\.png|progress\.gif|generator\.(keras|tflite)"
+    r"|grids(/epoch_\d+\.png)?|checkpoint(/epoch_\d+\.npz)?|(\w+/)?\.[^/]*\.partial[^/]*"
+)
 NOT_COMPARED = ("data", "start")  # what an environment tells that is no part of the machine
 
 
@@ -89,6 +95,15 @@ def read_times(folder: Path) -> list[dict]:
     return _read_lines(folder / TIMES, "take the broken line out of it")
 
 
+def times_before(folder: Path, epoch: int) -> list[dict]:
+    """What `timing.jsonl` in `folder` has of earlier epochs than `epoch`, but for lines that were cut off."""
+    path, kept = folder / TIMES, []
+    for line in path.read_text(errors="replace").splitlines() if path.is_file() else ():
+        with suppress(ValueError, TypeError, KeyError):
+            kept += [timed] if (timed := json.loads(line))["epoch"] < epoch else []
+    return kept
+
+
 def record_in(folder: Path) -> Record:
     """What the files in a run directory say. Raises `UserError` when one cannot be read."""
     return Record(read(folder / "config.json"), read_environment(folder), read_history(folder))
@@ -133,7 +148,9 @@ def find(folder: Path, config: Config, environment: dict, start=None) -> tuple[R
         raise UserError(f"{folder}: has a history but no checkpoint; use another --run, or start over with --fresh")
     if (folder / "config.json").is_file():
         return Record(read(folder / "config.json"), read_environment(folder)), None
-    return Record(config, environment | ({"start": told_of(start)} if start else {})), None
+    record = Record(config, environment | ({"start": told_of(start)} if start else {}))
+    _check_untaken(folder, record)
+    return record, None
 
 
 def told_of(start: str | Path) -> dict:
@@ -158,8 +175,9 @@ def check_same(folder: Path, record: Record, config: Config, environment: dict, 
     begun = record.environment
     if begun.get("faces") != environment["faces"]:
         changed.append(f"data «{begun.get('data')}» there, «{environment['data']}» asked")
-    if start and start_of(record) != str(start):
-        changed.append(f"start {start_of(record)} there, {start} asked")
+    told = start_of(record)
+    if start and (told is None or Path(told) != Path(start)):
+        changed.append(f"start {told} there, {start} asked")
     if changed:
         raise UserError(f"{folder}: begun with other settings ({'; '.join(changed)}); use another --run, or --fresh")
     keys = [key for key in begun | environment if key not in NOT_COMPARED]
@@ -180,11 +198,22 @@ def write_record(folder: Path, record: Record):
 
 def cut_back(folder: Path, finished: int):
     """Removes what a killed process half wrote, and the grids of epochs that are to be trained again."""
-    remove_partial(folder)
+    remove_partial(folder, *(folder / part for part in PARTS))
     for grid in (folder / "grids").glob("epoch_*.png"):
         epoch = re.fullmatch(r"epoch_(\d+)", grid.stem)
         if epoch and int(epoch[1]) > finished:
             grid.unlink()
+
+
+def check_place(folder: Path, fresh=False):
+    """Refuses, before any work, a `folder` that cannot be made or written to, or that `fresh` may not empty."""
+    try:
+        place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror}); use another --run") from error
+    if fresh:
+        _check_discardable(folder)
 
 
 @contextmanager
@@ -202,22 +231,47 @@ def owned(folder: Path, fresh=False):
         yield
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.name != ".lock") if folder.is_dir() else []
+def _content(folder: Path) -> list[Path]:
+    """What lies in `folder`, and in those folders in it that a run has; all but the lock."""
+    places = [place for place in (folder, *(folder / part for part in PARTS)) if place.is_dir()]
+    return sorted(path for place in places for path in place.iterdir() if path != folder / ".lock")
+
+
+def _name(folder: Path, path: Path) -> str | None:
+    """What a run calls `path` in its `folder`; None for what it does not write."""
+    name = path.relative_to(folder).as_posix()
+    return name if WRITTEN.fullmatch(name) and path.is_dir() <= (name in PARTS) else None
+
+
+def _check_untaken(folder: Path, record: Record):
+    """Refuses to begin the run of `record` where files that are not its own have names that it writes. Its own are
+    those that a process left that was killed as it began."""
+    own = record.texts()
+    for path in _content(folder):
+        name = _name(folder, path)
+        if name is None or name in PARTS or ".partial.json" in name:
+            continue
+        if name not in own or path.read_bytes() != own[name].encode():
+            raise UserError(f"{path}: in the way of a new run, which has a file of this name; use another --run")
 
 
 def _check_discardable(folder: Path):
-    if _files(folder) and not (folder / "config.json").exists():
-        raise UserError(f"{folder}: not a run directory (it has no config.json); --fresh will not empty it")
+    content, told = _content(folder), folder / "config.json"
+    begun = told.is_file() and (checkpoint.saved(folder / "checkpoint") or b"train_images" in told.read_bytes())
+    if content and not begun:
+        raise UserError(f"{folder}: not a run directory (it has no config.json of one); --fresh will not empty it")
+    if foreign := [path for path in content if not _name(folder, path)]:
+        raise UserError(f"{foreign[0]}: no run wrote it, and --fresh would discard it; move it, or use another --run")
 
 
 def _discard(folder: Path):
     """Empties `folder`, checkpoints first and config last: stopped on the way, it is a run of fewer epochs, then one
     that only --fresh begins again."""
-    files = _files(folder)
-    if files:
-        print(f"{folder}: discarding {', '.join(path.name for path in files)}")
+    content = _content(folder)
+    if content:
+        print(f"{folder}: discarding {', '.join(path.name for path in content if path.parent == folder)}")
     for path in reversed(checkpoint.saved(folder / "checkpoint")):
         path.unlink()
-    for path in sorted(files, key=lambda path: (path.name == "config.json", path.name == "history.jsonl")):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    last = ("history.jsonl", "config.json")
+    for path in sorted(reversed(content), key=lambda path: last.index(path.name) if path.name in last else -1):
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)

@@ -71,6 +71,9 @@ def write_filmstrip(folder: Path, last: int):
     """The same faces at successive epochs, as a strip and as a moving picture, from the grids in a run directory."""
     grids = read_all(folder, last)
     chosen = {epoch: grids[epoch] for epoch in figures.filmstrip_epochs(last) if epoch in grids}
+    if not chosen:
+        print(f"{folder}: no filmstrip, for the grids that it shows are not there")
+        return
     rows = len(figures.grid_column(next(iter(grids.values())), "image"))
     write_image(folder / "filmstrip.png", figures.filmstrip(chosen, FAMILIES[:rows]))
     frames = [Image.fromarray(grid).quantize() for grid in grids.values()]

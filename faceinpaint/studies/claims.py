@@ -24,7 +24,7 @@ from faceinpaint.baselines import symmetric_crop
 from faceinpaint.celeba import Faces, shown_faces
 from faceinpaint.config import Config, UserError, preset
 from faceinpaint.evaluation import Restore, damaged_examples, perceptual, unseen_faces
-from faceinpaint.runs import folder
+from faceinpaint.runs import checkpoint, folder
 from faceinpaint.studies import trials
 from faceinpaint.studies.mirror import fitted_crop
 from faceinpaint.studies.results import as_json, measured_on, shown_damage, without_values, write_values
@@ -106,7 +106,7 @@ class Watch(keras.callbacks.Callback):
     def __init__(self, faces, config: Config):
         super().__init__()
         self.images, self.holes = damaged_examples(faces[:WATCHED], replace(config, seed=0), None)
-        self.lpips = perceptual()[0].get("lpips")
+        self.lpips = perceptual(config.size)[0].get("lpips")
 
     def on_epoch_end(self, epoch, logs=None):
         if self.lpips:
@@ -129,7 +129,7 @@ def seconds_for_a_step(config: Config, faces: Faces) -> float:
 
 def announce(trial: Trial, config: Config, faces: Faces, run: Path):
     """Prints how long a training will take, before it starts."""
-    finished = len(folder.read_history(run))
+    finished = checkpoint.finished(run / "checkpoint")
     steps = (config.epochs - finished) * pipeline.steps_per_epoch(faces.train, config)
     if steps > 0:
         seconds = seconds_for_a_step(config, faces)
@@ -199,6 +199,7 @@ def run(names: list[str], data: str, part: str, shorter: dict):
     """Carries out the trials of these `names`, all of `PLAN` if there are none, but for those that are there."""
     if unknown := set(names) - {trial.name for trial in PLAN}:
         raise UserError(f"{min(unknown)}: no trial; choose of {', '.join(dict.fromkeys(t.name for t in PLAN))}")
+    preset("paper", **shorter)  # refuses what no training can have
     _, results = folders(shorter)
     chosen = [trial for trial in PLAN if not names or trial.name in names]
     todo = [trial for trial in chosen if not file_of(results, trial, part).is_file()]

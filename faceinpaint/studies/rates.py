@@ -72,6 +72,7 @@ def main(argv: list[str]):
     result = RESULT if shorter == LENGTH else RUNS / RESULT.name
     rows = kept_in(result)
     faces = unseen_faces(args.data, preset("paper", **shorter), "validation")
+    result.parent.mkdir(parents=True, exist_ok=True)  # before the trainings, should it be impossible
     names = args.names or list(CANDIDATES)
     todo = [(name, rates) for name in names for rates in CANDIDATES[name] if (name, *rates) not in rows]
     for number, (name, rates) in enumerate(todo, start=1):

@@ -80,7 +80,7 @@ def measure(restore: Restore, faces, config: Config, turned=False) -> list[dict]
     high]; high, the median share of the original's power in high frequencies that is in the hole; frechet; and values,
     what `_values` gives.
     """
-    whole_metrics, features = perceptual()
+    whole_metrics, features = perceptual(config.size)
     rows, todo = [], progress.shown(cases(turned), unit="case")
     for labels, family, turn in todo:
         images, holes = examples(faces, config, family, turn)

@@ -1,7 +1,7 @@
-"""What the operating system is asked for: files, signals, the error stream, progress, devices, downloads, what
-machine this is, a page for its browser.
+"""What the operating system is asked for: files, signals, the error stream, progress, devices, downloads
+and AlexNet's weights among them, what machine this is, a page for its browser.
 
 Nothing about faces.
 """
 
-__all__ = ["devices", "downloads", "files", "loopback", "machine", "progress", "signals", "stderr"]
+__all__ = ["alexnet", "devices", "downloads", "files", "loopback", "machine", "progress", "signals", "stderr"]

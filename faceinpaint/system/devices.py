@@ -130,9 +130,11 @@ def align(strategy: tf.distribute.Strategy, variables):
 
 @contextmanager
 def explained(strategy: tf.distribute.Strategy):
-    """Turns the loss of another worker into one line."""
+    """Turns the loss of another worker, and memory that does not suffice, into one line."""
     try:
         yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise UserError("out of memory; free some, or give a smaller --size and another --run") from error
     except LOST as error:
         if not strategy.cluster_resolver:
             raise

@@ -34,7 +34,7 @@ def data_folder() -> Path:
     in the current folder when the package is installed elsewhere.
     """
     if home := os.environ.get(HOME):
-        return Path(home).expanduser()
+        return Path(os.path.expanduser(home))  # Path's own fails for a user who is not there
     repository = Path(__file__).resolve().parents[2]
     return (repository if (repository / "pyproject.toml").is_file() else Path()) / "data"
 

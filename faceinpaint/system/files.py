@@ -45,9 +45,9 @@ def replacing(path: Path):
             temporary.unlink()
 
 
-def remove_partial(folder: Path):
-    """Removes what killed processes left of `replacing` anywhere in `folder`."""
-    for left in folder.rglob(".*.partial*"):
+def remove_partial(*folders: Path):
+    """Removes what killed processes left of `replacing` in `folders`; what lies deeper is not looked at."""
+    for left in [left for folder in folders for left in folder.glob(".*.partial*")]:
         left.unlink(missing_ok=True)
 
 

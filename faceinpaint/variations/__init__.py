@@ -52,11 +52,14 @@ def build(config: Config) -> Inpainter:
 
 
 def check_start(config: Config, start: dict | None):
-    """Refuses to begin a run of `config` with a generator that does not fit.
+    """Refuses to begin a run of `config` with a generator that does not fit, or of pictures too small for its system.
 
     start: what the environment of the run says of that from whose generator it begins; None for random weights.
     """
-    wanted = _system(config).start_of(config)
+    system = _system(config)
+    if config.size < system.least_size:
+        raise UserError(f"size {config.size}: the system {config.system} is trained on {system.least_size} or more")
+    wanted = system.start_of(config)
     if start is None:
         if wanted != config:
             raise UserError(

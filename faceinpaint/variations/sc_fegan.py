@@ -56,6 +56,7 @@ class ScFegan(CoarseToFine):
     square.
     """
 
+    least_size = lpips.LEAST
     build_discriminator = staticmethod(build_patch_discriminator)
 
     def compile(self, steps_per_epoch):
