@@ -48,7 +48,8 @@ def replacing(path: Path):
 def remove_partial(*folders: Path):
     """Removes what killed processes left of `replacing` in `folders`; what lies deeper is not looked at."""
     for left in [left for folder in folders for left in folder.glob(".*.partial*")]:
-        left.unlink(missing_ok=True)
+        if re.match(r"\.[0-9a-f]{16}\.partial", left.name):
+            left.unlink(missing_ok=True)
 
 
 def without_folders(text: str) -> str:
