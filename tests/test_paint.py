@@ -957,7 +957,9 @@ def test_a_small_face_a_palm_and_a_lost_connection(tmp_path, lite_run):
         person.keys("f")
         person.says("faces: 0")
         person.says("Click the middle of both eyes", where=".say")  # and not the brush
-        person.keys("p")
+        person.stroke((300, 900))
+        person.stroke((100, 900), (-150, 900), panel=1)  # beyond the torn edge
+        person.says("faces: 1")
         for kind, point in (("mousePressed", (400, 400)), ("mouseMoved", (600, 400))):
             person.pen(kind, point)
         person.touch("touchStart", person.place(1500, 1400))
@@ -972,6 +974,8 @@ def test_a_small_face_a_palm_and_a_lost_connection(tmp_path, lite_run):
         assert mask[400, 400:800].all()
         assert not mask[:300].any()
         assert not mask[500:].any()
+        eyes = files._eyes_in(photo.with_name("wide-restored-mask.png"))
+        assert np.allclose(eyes, [(-150, 900), (300, 900)], atol=8)
 
         driver.execute_script("""const send = WebSocket.prototype.send;
                                  WebSocket.prototype.send = function() { this.close(); WebSocket.prototype.send = send }

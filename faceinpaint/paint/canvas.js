@@ -5,6 +5,7 @@
 const STEP = 1.15; // the brush grows and the photo comes closer by this factor
 const CLOSEST = 16; // CSS pixels for one of the photo
 const REACH = 14; // CSS pixels around an eye, in which it is taken hold of
+const BEYOND = 0.49; // of the photo: how far outside of it an eye may lie
 const STILL = 4; // CSS pixels: who moves less has clicked
 const MAX_SIDE = 2000; // points of a stroke; a longer one goes on as the next
 const SPARE = 1 / 16; // of the brush: points of a stroke that lie closer show nothing
@@ -12,7 +13,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 const HINTS = {
   paint: "Paint over the damage, a little beyond its edge. The restored face follows.",
   erase: "Rub out what was painted too much.",
-  eyes: "Click the middle of both eyes of the face, or where they were. Drag an eye to move it.",
+  eyes: "Click the middle of both eyes of the face, or where they were. Drag an eye to move it, beyond a torn edge too.",
 };
 
 // What each button says, the keys that do the same, and what that is, unless Python does it.
@@ -146,6 +147,7 @@ class Canvas {
   // What is shown.
   get scale() { return this.find(".sheet").getBoundingClientRect().width / this.size[0]; } // CSS pixels for one of it
   get point() { return this.cursor ?? this.size.map((length) => length / 2); } // where the brush is
+  inside(point) { return point.map((value, axis) => clip(value, 0, this.size[axis] - 1)); }
   placed([x, y]) { return `left: ${100 * (x + 0.5) / this.size[0]}%; top: ${100 * (y + 0.5) / this.size[1]}%`; }
 
   say(words) {
@@ -160,7 +162,7 @@ class Canvas {
     }
     this.find(".eyes").innerHTML = this.eyes.map((eye, number) => {
       const name = `eye ${(number % 2) + 1} of face ${Math.floor(number / 2) + 1}`;
-      return `<i role="img" aria-label="${name}" style="${this.placed(eye)}"></i>`;
+      return `<i role="img" aria-label="${name}" style="${this.placed(this.inside(eye))}"></i>`;
     }).join("");
     this.find(".facts").textContent = `${(100 * this.hole).toFixed(2)} % painted · ` +
       `faces: ${this.eyes.length >> 1} · brush: ${Math.round(this.brush)} px · zoom: ${this.zoom.toFixed(1)}`;
@@ -197,7 +199,7 @@ class Canvas {
 
   // What the hand holds: an eye, { eye: its number }, or the brush, a stroke.
   begin(point, erase = this.tool === "erase") {
-    const near = this.eyes.findIndex((eye) => between(eye, point) * this.scale < REACH);
+    const near = this.eyes.findIndex((eye) => between(this.inside(eye), point) * this.scale < REACH);
     if (this.tool === "eyes" && !erase) {
       const eye = near < 0 ? this.eyes.length : near;
       this.held = { eye, from: point, was: this.eyes[eye] };
@@ -216,7 +218,10 @@ class Canvas {
       if (held.points.length && between(held.points.at(-1), point) < SPARE * this.brush) return;
       held.points.push(point.map((value) => Math.round(100 * value) / 100));
       this.drawLine(held, held.points.slice(-2));
-    } else if (held) this.eyes[held.eye] = point.map((value, axis) => clip(value, 0, this.size[axis] - 1));
+    } else if (held) {
+      const beyond = this.size.map((length) => BEYOND * length);
+      this.eyes[held.eye] = point.map((value, axis) => clip(value, -beyond[axis], this.size[axis] + beyond[axis]));
+    }
   }
 
   drop() {
