@@ -15,7 +15,8 @@ from faceinpaint.config import MEGAPIXELS, Config, UserError, preset
 from faceinpaint.system.stderr import quiet_start
 
 os.environ["KERAS_BACKEND"] = "tensorflow"  # Keras reads it once, at its import; ~/.keras/keras.json may name another
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MEGAPIXELS * 10**6))  # OpenCV reads it once, at its import
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MEGAPIXELS * 10**6))  # OpenCV reads both once, at its import
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # what cannot be read is said here, in a line
 
 _HOMES = {
     "prepare": "celeba",

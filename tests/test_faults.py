@@ -616,6 +616,12 @@ def test_a_closed_pipe_ends_a_command_without_a_word():
     assert process.stderr.read() == ""
 
 
+def test_opencv_does_not_warn_on_the_screen(tmp_path):
+    Image.fromarray(np.ones((8, 8), np.float32)).save(tmp_path / "float.tif")
+    process = python("import sys, faceinpaint, cv2\nprint(cv2.imread(sys.argv[1]))", tmp_path / "float.tif")
+    assert process.communicate(timeout=60) == ("None\n", "")
+
+
 def test_too_little_memory_is_said_in_a_line(monkeypatch, capsys):
     def work(*_):
         raise MemoryError
