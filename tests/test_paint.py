@@ -484,6 +484,10 @@ async def draw_a_hole(desk):
     desk.receive({"do": "stroke", "points": [[90, 100], [110, 100]], "brush": 5})
 
 
+async def clear(desk):
+    desk.receive({"do": "clear"})
+
+
 async def nothing(desk):
     pass
 
@@ -684,9 +688,6 @@ def test_one_command_at_a_time_paints_a_photo(photo, lite_run, monkeypatch, caps
 
 
 def test_a_mask_that_was_not_opened_is_replaced_with_a_word_and_never_removed(photo, lite_run, monkeypatch, capsys):
-    async def clear(desk):
-        desk.receive({"do": "clear"})
-
     served(monkeypatch, draw_a_hole)
     main(["paint", str(photo), "--run", str(lite_run)])
     own = photo.with_name("photo-restored-mask.png")
@@ -779,9 +780,6 @@ def test_a_full_disk_leaves_the_page_open_and_the_strokes_there(photo, lite_run,
 
 
 def test_a_cleared_mask_stays_cleared(photo, lite_run, monkeypatch, capsys):
-    async def clear(desk):
-        desk.receive({"do": "clear"})
-
     served(monkeypatch, draw_a_hole)
     assert main(["paint", str(photo), "--run", str(lite_run)]) == 0
     result = photo.with_name("photo-restored.png").read_bytes()

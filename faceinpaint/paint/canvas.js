@@ -138,7 +138,7 @@ class Canvas {
     if (!this.held && !this.pending.some((asked) => asked.do === "mark")) this.eyes = eyes; // else it is an older answer
     if (!this.known) this.brush = brush;
     if (!this.known) this.choose(eyes.length > 1 ? "paint" : "eyes");
-    else if (this.eyes.length < before && !(this.eyes.length && this.eyes.length % 2 === 0)) this.choose("eyes");
+    else if (this.eyes.length < before && (!this.eyes.length || this.eyes.length % 2)) this.choose("eyes");
     [this.known, this.hole] = [true, hole];
     this.notice("");
     this.show();
@@ -326,7 +326,7 @@ class Canvas {
 
   moveBrush(way, finely) {
     const step = finely ? 1 : Math.max(1, this.brush / 4, 4 / this.scale);
-    this.cursor = this.point.map((value, axis) => clip(value + step * way[axis], 0, this.size[axis] - 1));
+    this.cursor = this.inside(this.point.map((value, axis) => value + step * way[axis]));
     this.drag(this.cursor);
     this.show();
     this.find(".ring").scrollIntoView({ block: "nearest", inline: "nearest" });

@@ -10,7 +10,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from faceinpaint.photo.command import BEYOND, MIN_EYES_APART
+from faceinpaint.photo.command import MIN_EYES_APART, near
 
 HOLE = 255  # in a mask as it is drawn and saved; 0 elsewhere
 PIECE = 64  # pixels of a line that are drawn at a time: the box around a long one may be all of the photo
@@ -116,8 +116,8 @@ class Painting:
     def mark(self, eyes):
         """Takes `eyes`, two points for each face, in the place of those marked. Raises ValueError, and changes nothing,
         when two of a face are too close, or one is too far outside the photo."""
-        eyes, size = as_points(eyes), np.array(self.mask.shape[::-1])
-        if not ((eyes > -BEYOND * size) & (eyes < (1 + BEYOND) * size)).all():
+        eyes = as_points(eyes)
+        if not near(eyes, self.mask.shape):
             raise ValueError("too far outside the photo")
         if (np.linalg.norm(eyes[1::2] - eyes[::2][: len(eyes) // 2], axis=1) < MIN_EYES_APART).any():
             raise ValueError("too close to the other eye")

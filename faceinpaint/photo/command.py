@@ -73,6 +73,12 @@ def check_references(photo: Path, references):
             raise UserError(f"{path}: --reference is the photo itself, and would bring its damage back; give another")
 
 
+def near(points, shape) -> bool:
+    """Whether all `points` (x, y) lie in a photo of `shape` (H, W), or no farther outside than `BEYOND`."""
+    size = np.array(shape[::-1])
+    return ((points > -BEYOND * size) & (points < (1 + BEYOND) * size)).all()  # not finite ones do not
+
+
 def _marked(texts: list[str], pixels, hole, restorer=None, option="--eyes") -> list[np.ndarray]:
     """The eyes [2, 2] of each face that the `option` names in `texts`, or the eyes and the nose [3, 2]. An eye may lie
     beyond the edge of a torn photo."""
@@ -84,7 +90,7 @@ def _marked(texts: list[str], pixels, hole, restorer=None, option="--eyes") -> l
             points = points.reshape({4: 2, 6: 3}[len(points)], 2)
         except (ValueError, KeyError) as error:
             raise UserError(f"{option} {text}: not four numbers; give both eyes' centres, X1,Y1,X2,Y2") from error
-        if not ((points > -BEYOND * size) & (points < (1 + BEYOND) * size)).all():  # not finite ones as well
+        if not near(points, hole.shape):
             raise UserError(
                 f"{option} {text}: far outside the photo of {size[0]}x{size[1]} pixels; give both eyes' centres"
             )

@@ -56,11 +56,11 @@ class Picture:
             values = np.rint(np.clip(values, 0, None) * (65535 / self.highest)).astype(np.uint16)
         return values
 
-    def seen(self) -> np.ndarray:
-        """`colour` as it is seen: mid-grey where that is transparent."""
-        colour = self.colour()
+    def seen(self) -> np.ndarray | None:
+        """`colour` as it is seen, mid-grey where that is transparent; None where nothing can be."""
         if self.alpha is None:
-            return colour
+            return None
+        colour = self.colour()
         return np.where((self.alpha > self.highest / 2)[..., None], colour, np.iinfo(colour.dtype).max // 2)
 
     def with_hole(self, restored, hole) -> np.ndarray:

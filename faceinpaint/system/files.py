@@ -47,8 +47,8 @@ def replacing(path: Path):
 
 def remove_partial(*folders: Path):
     """Removes what killed processes left of `replacing` in `folders`; what lies deeper is not looked at."""
-    for left in [left for folder in folders for left in folder.glob(".*.partial*")]:
-        if re.match(r"\.[0-9a-f]{16}\.partial", left.name):
+    for folder in folders:
+        for left in folder.glob(f".{'[0-9a-f]' * 16}.partial*"):
             left.unlink(missing_ok=True)
 
 
