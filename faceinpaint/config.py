@@ -11,7 +11,7 @@ from pathlib import Path
 
 WHOLE_SIDE = 178  # CelebA's aligned images are 178 x 218; their centre square, rows 20 to 197, is the whole frame
 MEGAPIXELS = 200  # no larger picture is opened: a small file can unpack to more than the memory there is
-MOST_EPOCHS = 10**6
+MAX_EPOCHS = 10**6
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 
 
@@ -75,8 +75,8 @@ class Config:
         for name in ("batch_size", "epochs", "train_images"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} {getattr(self, name)}: must be at least 1")
-        if self.epochs > MOST_EPOCHS:
-            raise UserError(f"epochs {self.epochs}: must be at most {MOST_EPOCHS}")
+        if self.epochs > MAX_EPOCHS:
+            raise UserError(f"epochs {self.epochs}: must be at most {MAX_EPOCHS}")
         if self.precision not in PRECISIONS:
             raise UserError(f"precision '{self.precision}': choose one of {', '.join(PRECISIONS)}")
 

@@ -51,7 +51,7 @@ class Inpainter(keras.Model):
     the grids and restores.
     """
 
-    least_size = 16  # side of the smallest pictures that it can be trained on
+    min_size = 16  # side of the smallest pictures that it can be trained on
     build_generator = staticmethod(build_unet)
     build_discriminator = staticmethod(build_discriminator)
     training_example = staticmethod(pipeline.training_example)

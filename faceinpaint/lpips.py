@@ -10,7 +10,7 @@ import tensorflow as tf
 from faceinpaint.config import UserError
 from faceinpaint.system import alexnet
 
-LEAST = 32  # pixels in a side: what AlexNet's poolings leave of fewer is nothing
+MIN_SIDE = 32  # pixels in a side: what AlexNet's poolings leave of fewer is nothing
 
 # Mean and deviation of ImageNet's colours on the scale [-1, 1].
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
@@ -18,14 +18,14 @@ SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
 def check_side(side: int):
     """Raises `UserError` for pictures too small to be looked at: TensorFlow would end the process."""
-    if side < LEAST:
-        raise UserError(f"LPIPS: pictures of {side} pixels are too small; it takes {LEAST} or more")
+    if side < MIN_SIDE:
+        raise UserError(f"LPIPS: pictures of {side} pixels are too small; it takes {MIN_SIDE} or more")
 
 
 def load(root: Path | None = None):
     """The function `lpips(image, restored)`: float [B, H, W, 3] in [-1, 1] twice → float32 [B], 0 for identical images.
 
-    Whole images only, H and W from 64, at their own resolution; `UserError` for less than `LEAST`.
+    Whole images only, H and W from 64, at their own resolution; `UserError` for less than `MIN_SIDE`.
 
     Args:
         root: the data folder, in whose `downloads` its weights are kept; `downloads.data_folder()` unless given.

@@ -32,7 +32,7 @@ SHOWN = {
     "04_restore_a_photo": (10, ["900x680 pixels", "turned by 17.0°", "pixels changed outside the hole: 0", "dB PSNR"]),
 }  # fmt: skip
 AT_ONCE = ["02_training.ipynb", "03_evaluation.ipynb"], ["01_preprocessing.ipynb", "04_restore_a_photo.ipynb"]
-MOST_LINES, MOST_LOOP_LINES, MOST_BYTES = 15, 5, 3_000_000
+MAX_LINES, MAX_LOOP_LINES, MAX_BYTES = 15, 5, 3_000_000
 
 
 def cells(path: Path, kind: str) -> list[dict]:
@@ -75,17 +75,17 @@ def test_it_is_a_notebook(path):
     assert (notebook["nbformat"], notebook["metadata"]["kernelspec"]["name"]) == (4, "python3")
     identities = [cell["id"] for cell in notebook["cells"]]
     assert len(identities) == len(set(identities))
-    assert path.stat().st_size < MOST_BYTES
+    assert path.stat().st_size < MAX_BYTES
 
 
 @EACH
 def test_code_is_short_and_defines_nothing(path):
     for text in code(path):
-        assert len(text.splitlines()) <= MOST_LINES, text
+        assert len(text.splitlines()) <= MAX_LINES, text
         for node in ast.walk(ast.parse(text)):
             assert not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda), text
             if isinstance(node, ast.For | ast.While):
-                assert node.end_lineno - node.lineno < MOST_LOOP_LINES, text
+                assert node.end_lineno - node.lineno < MAX_LOOP_LINES, text
 
 
 @EACH

@@ -9,7 +9,7 @@ import tensorflow as tf
 from faceinpaint import config, fills, lite, lpips, pipeline, training
 from faceinpaint.config import UserError
 from faceinpaint.inpainter import Inpainter, composite
-from faceinpaint.lite.octave import LARGEST, part_of, twice_restored
+from faceinpaint.lite.octave import MAX_PARTS, part_of, twice_restored
 from faceinpaint.runs import Record, folder
 from faceinpaint.system import devices
 from faceinpaint.variations import build, check_start, octave, perceptual
@@ -202,7 +202,7 @@ def test_of_a_hole_of_many_parts_the_largest_are_drawn_once_more():
     mask[::4, ::4] = 1  # specks, of which the network draws all at once at half the side
     mask[50:60, 50:60] = 1
     restored = twice_restored(functions | {"fine_32_32": fine}, np.zeros((128, 128, 3), np.float32), mask)
-    assert len(drawn) == 1 + LARGEST
+    assert len(drawn) == 1 + MAX_PARTS
     assert (restored[50:60, 50:60] == 1).all()
 
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 MARGIN = 8  # pixels known on every side of the hole, where the picture has them
-LARGEST = 8  # parts of a hole that are drawn twice as large: each takes a network's time, and there may be thousands
+MAX_PARTS = 8  # parts of a hole that are drawn twice as large: each takes a network's time, and there may be thousands
 
 
 def part_of(mask) -> tuple[slice, slice]:
@@ -48,14 +48,14 @@ def restored(functions, image, mask):
 
 def twice_restored(functions, image, mask):
     """As `restored`, of a picture of twice the side: what is restored at half of it, enlarged, is the fill (as
-    `fills.finer`), and the fine network draws the `LARGEST` parts of the hole, those that fit into half of the picture.
+    `fills.finer`), and the fine network draws the `MAX_PARTS` parts of the hole, those that fit into half of the picture.
     """
     side = len(image) // 2
     pairs = (side, 2, side, 2, -1)
     halves = image.reshape(pairs).mean(axis=(1, 3)), mask.reshape(pairs).max(axis=(1, 3))
     filled = np.where(mask > 0, cv2.resize(restored(functions, *halves), image.shape[:2]), image)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask[..., 0].astype(np.uint8))
-    largest = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:LARGEST]
+    largest = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:MAX_PARTS]
     for label in np.sort(largest):
         own = (labels == label)[..., None]
         part = part_of(own)

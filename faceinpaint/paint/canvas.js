@@ -3,7 +3,7 @@
 // Points are [x, y] in the photo's pixels, the centre of the first at [0, 0]; boxes are [left, top, width, height].
 
 const STEP = 1.15; // the brush grows and the photo comes closer by this factor
-const CLOSEST = 16; // CSS pixels for one of the photo
+const MAX_ZOOM = 16; // CSS pixels for one of the photo
 const REACH = 14; // CSS pixels around an eye, in which it is taken hold of
 const BEYOND = 0.49; // of the photo: how far outside of it an eye may lie
 const STILL = 4; // CSS pixels: who moves less has clicked
@@ -184,7 +184,7 @@ class Canvas {
     const sheet = panel.firstElementChild;
     const before = sheet.getBoundingClientRect();
     const [x, y] = at ?? this.point.map((value, axis) => (value + 0.5) * this.scale + [before.left, before.top][axis]);
-    this.zoom = clip(this.zoom * factor, 1, Math.max(1, (CLOSEST * this.size[0]) / panel.clientWidth));
+    this.zoom = clip(this.zoom * factor, 1, Math.max(1, (MAX_ZOOM * this.size[0]) / panel.clientWidth));
     this.style("--zoom", this.zoom);
     const after = sheet.getBoundingClientRect();
     const grown = after.width / before.width;

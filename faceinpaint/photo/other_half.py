@@ -25,7 +25,7 @@ from faceinpaint.photo.registration import LARGE, MIN_KNOWN, at, registered
 THIN = 0.3  # of a pixel damaged: as much is filled well enough to be looked at
 THICK = 11.0  # what is narrower is better continued from its surroundings
 NARROW = 8.5  # distance from the rim that nine tenths of a narrow part, such as a stroke, do not reach
-LEAST_PART = 12  # pixels of a part of the hole: in a smaller one there is nothing to fit
+MIN_PART = 12  # pixels of a part of the hole: in a smaller one there is nothing to fit
 FINEST, LIGHT = 1.4, 10.0  # Gaussians: what is finer is unknown to the network, what is coarser is light
 FITTED = {"narrow": 4.0, "small": 4.0, "large": 7.0}  # a Gaussian: the coarsest that is fitted
 AGREE_WINDOW, BY_CHANCE = 3.0, 10.0  # a Gaussian; squared levels
@@ -197,7 +197,7 @@ def parts_of(lost) -> Iterator[np.ndarray]:
     """The connected parts of `lost`, bool [178, 178], that are large enough."""
     count, labels = cv2.connectedComponents(lost.view(np.uint8))
     for label in range(1, count):
-        if (labels == label).sum() >= LEAST_PART:
+        if (labels == label).sum() >= MIN_PART:
             yield labels == label
 
 

@@ -10,7 +10,7 @@ from faceinpaint.photo.light import LUMA
 
 AGAIN = 2.0  # pixels: the blur that shows how much there is already
 EDGES = 0.1  # of the pixels, those of the strongest gradient
-FEWEST = 30  # pixels with an edge, to tell anything from
+MIN_EDGES = 30  # pixels with an edge, to tell anything from
 NOTICED = 1.8  # times as blurred as what is drawn, or nothing is done
 TAKEN = 0.75  # of the blur that is missing: edges have a width of their own, which counts as blur here
 
@@ -22,7 +22,7 @@ def blur_of(picture, where) -> float:
     luma = picture @ LUMA
     once, again = (_gradient(seen)[where] for seen in (luma, cv2.GaussianBlur(luma, (0, 0), AGAIN)))
     edges = np.argsort(once)[len(once) - int(EDGES * len(once)) :]
-    if len(edges) < FEWEST:
+    if len(edges) < MIN_EDGES:
         return 0.0
     ratio = once[edges].sum() / max(again[edges].sum(), 1e-6)
     return float(AGAIN / np.sqrt(max(ratio**2 - 1, 1e-2)))

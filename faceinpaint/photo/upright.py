@@ -8,7 +8,7 @@ from faceinpaint.config import Config
 from faceinpaint.photo.alignment import LANDMARKS, WHOLE_FRAME, Alignment, outside, resampled
 from faceinpaint.photo.light import Levels
 
-NEAREST, FARTHEST, ASIDE = 8.0, 65.0, 26.0  # nose and mouth from the eyes' middle, pixels of the whole frame
+MIN_BELOW, MAX_BELOW, ASIDE = 8.0, 65.0, 26.0  # nose and mouth from the eyes' middle, pixels of the whole frame
 MIN_SHOWN = 0.07  # of the network's picture is known of the 0.18 that are hidden, to tell anything from
 PATIENCE = 0.75  # of the upright face's error: less makes a face upside-down that is upright as its eyes were given
 
@@ -17,7 +17,7 @@ def _nose_and_mouth(size):
     """Nose and mouth of a face and of the same face upside-down, bool [size, size]."""
     (x, y), side = LANDMARKS[:2].mean(axis=0), WHOLE_FRAME.side
     columns, rows = ((np.arange(size) + 0.5) * side / size - middle for middle in (x, y))
-    below = (np.abs(rows) > NEAREST) & (np.abs(rows) < FARTHEST)
+    below = (np.abs(rows) > MIN_BELOW) & (np.abs(rows) < MAX_BELOW)
     return below[:, None] & (np.abs(columns) < ASIDE)
 
 

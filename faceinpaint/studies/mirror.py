@@ -14,7 +14,7 @@ from faceinpaint.studies.other_half import upright_repaired
 TURNS, SHIFTS = np.linspace(-5.0, 5.0, 7), np.linspace(-0.05, 0.05, 9)
 SEARCHED = 64  # pixels: larger pictures are searched at this side
 NEAR = 2.0  # of these pixels, the deviation of the weights around the hole: further off the fit is worse in LPIPS
-LEAST_SHARE = 0.4  # of the picture that must be known on both sides for an axis to count
+MIN_SHARE = 0.4  # of the picture that must be known on both sides for an axis to count
 
 
 def ways(restorer) -> dict[str, Restore]:
@@ -56,7 +56,7 @@ def _misfit(picture, known, near, axis):
     """Mean absolute difference, summed over colours, of what is known on both sides of `axis`, weighted by `near`;
     infinite where that is too little."""
     both = known * (_mirrored(known, axis) > 0.999)
-    if both.mean() < LEAST_SHARE:
+    if both.mean() < MIN_SHARE:
         return np.inf
     both = both * near
     return float((both[..., None] * np.abs(_mirrored(picture, axis) - picture)).sum() / both.sum())

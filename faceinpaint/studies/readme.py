@@ -13,6 +13,7 @@ The first word says what stands between the marks:
     table FILE METRIC FRAMING STUDY     a table of `evaluate`'s rows, of all methods or of those named after it
     published FILE                      the table of the published comparison
     bench FILE                          the table of `bench`, all of it or the rows named after it, in quotes
+    verdicts NAME ...                   in how many families each of these trials is better and worse than `paper`
     given                               a number that nobody here measured: a definition, or quoted from its source
 
 FILE lies in notebooks/ or faceinpaint/, for instance results.json or weights/history.jsonl. PATH goes into it by keys
@@ -35,7 +36,7 @@ from faceinpaint.celeba import originals, prepare, shown_faces
 from faceinpaint.config import UserError, preset
 from faceinpaint.evaluation import table
 from faceinpaint.runs import WEIGHTS, folder, grids
-from faceinpaint.studies import claims, photo_cases, published
+from faceinpaint.studies import claims, photo_cases, published, verdicts
 from faceinpaint.studies.results import showcase, shown_damage
 from faceinpaint.system import files
 from faceinpaint.variations import load
@@ -43,7 +44,7 @@ from faceinpaint.variations import load
 ROOT = Path(__file__).parents[2]
 PRINTS = ("grey", "faded", "grain", "dust", "torn corner")  # of the cases of photographs, those that are shown
 EPOCHS_SHOWN = (0, 1, 2, 5, 10, 20, 35)  # of the first training of the weights
-MARK = re.compile(r"<!-- (value|table|published|bench|given)\b(.*?) -->(.*?)<!-- end -->", re.DOTALL)
+MARK = re.compile(r"<!-- (value|table|published|bench|verdicts|given)\b(.*?) -->(.*?)<!-- end -->", re.DOTALL)
 STEP = re.compile(r"\[[^]]*\]|[^.\[\]]+")
 CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
 FIGURE = re.compile(r"\d[\d.,]*\s?(?:%|(?:dB|ms|s|min|minutes?|seconds?|hours?|LPIPS)\b)")
@@ -123,6 +124,10 @@ def _bench(root: Path, name: str, *chosen: str) -> str:
     return _lines(bench_table([row for row in _read(root, name) if not chosen or row["name"] in chosen]))
 
 
+def _verdicts(root: Path, *names: str) -> str:
+    return _lines(verdicts.summary(verdicts.read(root / claims.RESULTS), names))
+
+
 def _lines(made: str) -> str:
     """A table that has something in it, between the lines of its marks."""
     if made.count("\n") < 2:
@@ -130,7 +135,8 @@ def _lines(made: str) -> str:
     return f"\n{made}\n"
 
 
-_MADE: dict[str, Callable] = {"value": _value, "table": _table, "published": _published, "bench": _bench}
+_MADE: dict[str, Callable] = {"value": _value, "table": _table, "published": _published, "bench": _bench,
+                              "verdicts": _verdicts}  # fmt: skip
 
 
 def bench_table(rows: list[dict]) -> str:

@@ -57,8 +57,8 @@ def check_start(config: Config, start: dict | None):
     start: what the environment of the run says of that from whose generator it begins; None for random weights.
     """
     system = _system(config)
-    if config.size < system.least_size:
-        raise UserError(f"size {config.size}: the system {config.system} is trained on {system.least_size} or more")
+    if config.size < system.min_size:
+        raise UserError(f"size {config.size}: the system {config.system} is trained on {system.min_size} or more")
     wanted = system.start_of(config)
     if start is None:
         if wanted != config:

@@ -10,7 +10,7 @@ from faceinpaint.config import WHOLE_SIDE, Config
 from faceinpaint.fills import FILLS
 from faceinpaint.inpainter import Inpainter
 
-LEAST = -1.0 + 1e-4  # on [-1, 1]: a pixel is damaged where any share of it is
+MIN_DAMAGE = -1.0 + 1e-4  # on [-1, 1]: a pixel is damaged where any share of it is
 ANY_HOLE = partial(masks.mixed, masks.TRAINING_MIX)
 
 
@@ -40,7 +40,7 @@ def further_damaged(picture, mask, fill, seed):
         image [B, H, W, 3], its own hole filled; what of `mask` is known in it; and the generator's input
         [B, H, W, 4]: filled image and mask of both holes together.
     """
-    colours, own = picture[..., :3], tf.cast(picture[..., 3:] > LEAST, tf.float32)
+    colours, own = picture[..., :3], tf.cast(picture[..., 3:] > MIN_DAMAGE, tf.float32)
     hole = tf.maximum(mask, own)
     image, filled_image = fill(colours, own, seed), fill(colours, hole, seed)
     return image, mask * (1.0 - own), tf.concat([filled_image, hole], axis=-1)

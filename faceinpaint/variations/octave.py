@@ -68,7 +68,7 @@ class Octave(Perceptual):
     becomes both U-Nets.
     """
 
-    least_size = 2 * Perceptual.least_size  # a patch has half of it
+    min_size = 2 * Perceptual.min_size  # a patch has half of it
     build_generator = staticmethod(build_octave)
     build_discriminator = staticmethod(build_discriminator)
 

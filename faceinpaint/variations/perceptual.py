@@ -21,7 +21,7 @@ def perceptual_loss(distance):
 class Perceptual(Inpainter):
     """The reconstruction loss is the paper system's and `WEIGHT` times `perceptual_loss`."""
 
-    least_size = lpips.LEAST
+    min_size = lpips.MIN_SIDE
 
     def compile(self, steps_per_epoch):
         """As `Inpainter.compile`. Fetches the weights of LPIPS, raises `UserError` where they cannot be had."""

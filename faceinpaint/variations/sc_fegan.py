@@ -56,7 +56,7 @@ class ScFegan(CoarseToFine):
     square.
     """
 
-    least_size = lpips.LEAST
+    min_size = lpips.MIN_SIDE
     build_discriminator = staticmethod(build_patch_discriminator)
 
     def compile(self, steps_per_epoch):
