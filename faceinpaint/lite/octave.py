@@ -48,7 +48,8 @@ def restored(functions, image, mask):
 
 def twice_restored(functions, image, mask):
     """As `restored`, of a picture of twice the side: what is restored at half of it, enlarged, is the fill (as
-    `fills.finer`), and the fine network draws the `MAX_PARTS` parts of the hole, those that fit into half of the picture.
+    `fills.finer`), and the fine network draws the `MAX_PARTS` largest parts of the hole that fit into half of the
+    picture.
     """
     side = len(image) // 2
     pairs = (side, 2, side, 2, -1)
