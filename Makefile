@@ -14,6 +14,7 @@ PHOTO ?=
 MASK ?=
 OUT ?= restored.png
 EYES ?=
+REFERENCE ?=
 PORT ?=
 
 VENV := .venv/installed
@@ -35,11 +36,11 @@ help:  ## this page
 	@echo '  EPOCHS=N SIZE=PIXELS   instead of those in the preset; the side of the picture: 64, 96, 128, 256'
 	@echo '  STRATEGY=NAME  mirrored: all GPUs of this machine; multiworker: the machines in TF_CONFIG; else one device'
 	@echo '  RUN=FOLDER START=FOLDER   where training writes and evaluation reads, else runs/PRESET; whose generator it starts with'
-	@echo '  PHOTO= MASK= OUT= EYES=X1,Y1,X2,Y2 PORT=N   what to restore, white where damaged, into what, the eyes, the page'
+	@echo '  PHOTO= MASK= OUT= EYES=X1,Y1,X2,Y2   what to restore, white where damaged, into what, the eyes in it'
+	@echo '  REFERENCE=OTHER PORT=N   another photo of the same person, for detail; where the page of paint is served'
 	@echo '  FACES=N PART=test   of variations: fewer faces, as a rehearsal; at last, the test faces'
-	@echo '  PYTHON=PATH    the Python, 3.11 to 3.13, that .venv is made with'
-	@echo 'For example: make train DATA=img_align_celeba.zip EPOCHS=15'
-	@echo 'NVIDIA GPU: a line at the top of requirements.txt. All options: .venv/bin/python -m faceinpaint --help'
+	@echo '  PYTHON=PATH    the Python, 3.11 to 3.13, for .venv. NVIDIA GPU: see the top of requirements.txt'
+	@echo 'For example: make train DATA=faces.zip EPOCHS=15. All options: .venv/bin/python -m faceinpaint --help'
 
 train: $(VENV)  ## train on DATA into RUN, going on where an earlier run stopped; minutes on the sample
 	$(PY) -m faceinpaint train --preset $(call quoted,$(PRESET)) $(WHAT) \
@@ -80,11 +81,13 @@ variations: $(VENV)  ## train and measure what the paper compares, a preset and 
 restore: $(VENV)  ## repair PHOTO where MASK is white, into OUT; EYES names the eyes, else the package mtcnn looks
 	$(if $(and $(PHOTO),$(MASK)),,$(error for example: make restore PHOTO=portrait.jpg MASK=mask.png EYES=310,402,422,398))
 	$(PY) -m faceinpaint restore $(call quoted,$(PHOTO)) $(call quoted,$(MASK)) -o $(call quoted,$(OUT)) \
-		$(if $(EYES),--eyes $(EYES)) $(if $(ASKED),--run $(call quoted,$(RUN)))
+		$(if $(EYES),--eyes $(EYES)) $(REFERRED) $(if $(ASKED),--run $(call quoted,$(RUN)))
+REFERRED = $(if $(REFERENCE),--reference $(call quoted,$(REFERENCE)))
 
 paint: $(VENV)  ## repair PHOTO in the browser: paint the damage, the restored face appears beside it
 	$(if $(PHOTO),,$(error for example: make paint PHOTO=portrait.jpg))
-	$(PY) -m faceinpaint paint $(call quoted,$(PHOTO)) $(if $(PORT),--port $(PORT)) $(if $(ASKED),--run $(call quoted,$(RUN)))
+	$(PY) -m faceinpaint paint $(call quoted,$(PHOTO)) $(if $(PORT),--port $(PORT)) $(REFERRED) \
+		$(if $(ASKED),--run $(call quoted,$(RUN)))
 
 # The notebooks run in their own folder: a path given from here lies one folder up.
 from_notebooks = $(if $(filter auto sample tfds /% ~%,$(firstword $(1))),,../)$(1)

@@ -1,6 +1,7 @@
 """The marks of README, model card and notebooks: what is filled between them, and that all is filled as measured."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,14 @@ def test_a_figure_is_filled_in(mark, text, root):
     made = readme.filled(before, root)
     assert made == before.replace("old", text)
     assert readme.filled(made, root) == made
+
+
+def test_verdicts_of_trials_are_filled_in(root):
+    with pytest.raises(UserError, match="no such row"):
+        readme.filled("<!-- verdicts noise_fill --><!-- end -->", root)
+    shutil.copytree(ROOT / "notebooks/variations", root / "notebooks/variations")
+    made = readme.filled("<!-- verdicts noise_fill --><!-- end -->", root)
+    assert [line.split(" | ")[0] for line in made.splitlines()[3:-1]] == ["| noise_fill"]
 
 
 def test_tables_are_filled_in(root):
@@ -127,6 +136,10 @@ def test_make_readme_changes_nothing(path):
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_measured_figure_stands_between_marks(name):
     assert readme.unmarked(readme.prose(DOCUMENTS[name])) == []
+
+
+def test_the_readme_is_short():
+    assert (ROOT / "README.md").stat().st_size <= 11 * 1024
 
 
 def test_the_pictures_are_there():
