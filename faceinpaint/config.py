@@ -30,7 +30,7 @@ class Config:
     train_images: int = 19_000
     validation_images: int = 500  # not in the paper: choices are made on these, never on the test faces
     test_images: int = 1_000
-    batch_size: int = 8  # four times the steps of 32: LPIPS a sixth to a third lower after equal epochs of few faces
+    batch_size: int = 8  # four times the steps of 32: a lower LPIPS after equal epochs of few faces
 
     # Augmentation, drawn anew for every image and epoch.
     flip: bool = True

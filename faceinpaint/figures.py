@@ -54,13 +54,13 @@ def tiles(rows, titles, names=()):
 
 
 def output_grid(images, masks, filled, generated, restored, names=()):
-    """One row for each face, one column for each stage (`COLUMNS`): uint8 [height, width, 3].
+    """One row for each face, one column for each of `COLUMNS`: uint8 [height, width, 3].
 
     All uint8 [N, H, W, 3], `masks` [N, H, W, 1]; names: the rows', where given. Kept faces make the grids of successive
     epochs comparable.
     """
-    stages = (images, damaged(images, masks), filled, generated, restored)
-    return tiles([list(row) for row in zip(*stages, strict=True)], COLUMNS, names)
+    columns = (images, damaged(images, masks), filled, generated, restored)
+    return tiles([list(row) for row in zip(*columns, strict=True)], COLUMNS, names)
 
 
 def grid_column(grid, name):

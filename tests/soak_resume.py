@@ -25,14 +25,13 @@ from faceinpaint.runs import checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = """
-import json, pathlib, signal, sys
+import json, signal, sys
 import faceinpaint
-from faceinpaint import __main__, celeba, config
+from faceinpaint import __main__, config
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what is started in the background
-root, settings, *arguments = sys.argv[1:]
+settings, *arguments = sys.argv[1:]
 settings = config.from_dict(json.loads(settings))
-celeba.data_folder = lambda: pathlib.Path(root)
 vars(faceinpaint)["train"] = lambda _, *others: faceinpaint.__getattr__("train")(settings, *others)
 sys.exit(__main__.main(arguments))
 """
@@ -41,8 +40,8 @@ EXIT = {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}
 
 def start(root: Path, settings: Config, data: str, run: Path) -> subprocess.Popen:
     """`python -m faceinpaint train`, with `settings` and with `root` for its folder of data."""
-    words = [str(root), json.dumps(asdict(settings)), "train", "--data", data, "--run", str(run)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = [json.dumps(asdict(settings)), "train", "--data", data, "--run", str(run)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "FACEINPAINT_HOME": str(root)}
     command = [sys.executable, "-c", COMMAND, *words]
     return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 

@@ -29,15 +29,14 @@ LIMIT = 600  # seconds after which a process is taken to hang; a busy machine ne
 SETTINGS = config.preset("smoke", precision="float32", size=32, train_images=56, epochs=3)  # 3 x 7 steps
 # Runs the command line with SETTINGS; `losses` receives both losses after each step.
 COMMAND = """
-import json, pathlib, sys
+import json, sys
 import faceinpaint
 from faceinpaint import __main__, celeba, config, pipeline
 from faceinpaint.system import devices as distribution
 
 from faceinpaint import training as module
-root, losses, settings, *arguments = sys.argv[1:]
+losses, settings, *arguments = sys.argv[1:]
 settings = config.from_dict(json.loads(settings))
-celeba.data_folder = lambda: pathlib.Path(root)
 vars(faceinpaint)["train"] = lambda _, *others: module.train(settings, *others)
 
 class Tracing(module.callbacks.StopOnNaN):
@@ -73,9 +72,9 @@ for strategy in ("none", "mirrored"):
 
 
 def start(code, data, losses, run, *options, **environment):
-    root = Path(data).with_name("prepared")
-    words = [str(root), str(losses), json.dumps(asdict(SETTINGS)), "train", "--data", data, "--run", str(run), *options]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
+    words = [str(losses), json.dumps(asdict(SETTINGS)), "train", "--data", data, "--run", str(run), *options]
+    home = {"FACEINPAINT_HOME": str(Path(data).with_name("prepared"))}
+    environment = {**os.environ, **home, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
     pipe = subprocess.PIPE
     return subprocess.Popen([sys.executable, "-c", code, *words], env=environment, text=True, stdout=pipe, stderr=pipe)
 

@@ -1,6 +1,5 @@
 """Pictures of other sizes than 64 pixels: trained, evaluated and restored from end to end."""
 
-import importlib
 import json
 
 import cv2
@@ -8,11 +7,9 @@ import numpy as np
 import pytest
 from conftest import draw_face
 
-from faceinpaint import config
+from faceinpaint import config, evaluation
 from faceinpaint.__main__ import main
 from faceinpaint.config import UserError
-
-evaluation = importlib.import_module("faceinpaint.evaluation")  # `faceinpaint.evaluate` is the function
 
 
 @pytest.fixture(autouse=True)

@@ -131,13 +131,13 @@ def outside(shape, alignment: Alignment, square: Square, size) -> np.ndarray:
     return (x < -0.5) | (x > shape[1] - 0.5) | (y < -0.5) | (y > shape[0] - 0.5)
 
 
-def enlarged(patch, alignment: Alignment, square: Square, box) -> np.ndarray:
-    """`patch` [size, size, 3], a picture of `square`, as it lies in the photo: float32 [bottom - top, right - left, 3]
+def enlarged(drawn, alignment: Alignment, square: Square, box) -> np.ndarray:
+    """`drawn` [size, size, 3], a picture of `square`, as it lies in the photo: float32 [bottom - top, right - left, 3]
     of the photo's `box` (left, top, right, bottom), by cubic interpolation."""
     left, top, right, bottom = box
-    matrix = alignment.matrix(square, len(patch))
+    matrix = alignment.matrix(square, len(drawn))
     matrix[:, 2] -= (left, top)
     return cv2.warpAffine(
-        patch.astype(np.float32), matrix, (int(right - left), int(bottom - top)), flags=cv2.INTER_CUBIC,
+        drawn.astype(np.float32), matrix, (int(right - left), int(bottom - top)), flags=cv2.INTER_CUBIC,
         borderMode=cv2.BORDER_REPLICATE,
     )  # fmt: skip

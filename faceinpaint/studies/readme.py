@@ -35,7 +35,7 @@ from faceinpaint import figures, lite
 from faceinpaint.celeba import originals, prepare, shown_faces
 from faceinpaint.config import UserError, preset
 from faceinpaint.evaluation import table
-from faceinpaint.runs import WEIGHTS, folder, grids
+from faceinpaint.runs import grids
 from faceinpaint.studies import claims, photo_cases, published, verdicts
 from faceinpaint.studies.results import showcase, shown_damage
 from faceinpaint.system import files
@@ -176,19 +176,6 @@ def renewed(path: Path, root: Path = ROOT) -> str:
     return text if same else json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
-def _epochs(told: dict) -> list[dict]:
-    """The history of the training that a record tells of, its epochs counted on from the one it began with."""
-    start = told["environment"].get("start")
-    before = _epochs(start) if start else []
-    return before + [line | {"epoch": len(before) + line["epoch"]} for line in told["history"]]
-
-
-def _losses(path: Path) -> str | None:
-    figure = figures.loss_figure(_epochs(folder.record_in(WEIGHTS).to_dict()))
-    with files.replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110)
-
-
 def _training(path: Path) -> str | None:
     if not (run := ROOT / "runs/weights/paper").is_dir():
         return "no run in runs/weights/paper (make weights)"
@@ -224,8 +211,8 @@ def _variations(path: Path) -> str | None:
 
 # Pictures of README and notebooks, in notebooks/figures: what makes each, and returns why it could not. That of the
 # window, paint.png, is made by its own room, which stands above this one: `make readme` calls both.
-PICTURES: dict[str, Callable] = {"losses.png": _losses, "training.jpg": _training, "restored.png": _restored,
-                                 "prints.jpg": _prints, "variations.jpg": _variations}  # fmt: skip
+PICTURES: dict[str, Callable] = {"training.jpg": _training, "restored.png": _restored, "prints.jpg": _prints,
+                                 "variations.jpg": _variations}  # fmt: skip
 
 
 def main(argv: list[str]) -> None:

@@ -14,10 +14,18 @@ SHOWN = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy", "opencv
 
 
 def commit() -> str:
-    """The commit of the code, "-dirty" when it was changed since, or "unknown" outside a git checkout."""
-    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    found = subprocess.run(git, capture_output=True, text=True).stdout.strip() if shutil.which("git") else ""
-    return found or "unknown"
+    """The commit of the code, "-dirty" when the package was changed since, or "unknown" outside a git checkout.
+
+    Results and notebooks may have changed: one study's file does not taint the next one's.
+    """
+    if not shutil.which("git"):
+        return "unknown"
+    git = ["git", "-C", str(Path(__file__).parents[1])]
+    head, changed = (
+        subprocess.run([*git, *words], capture_output=True, text=True).stdout.strip()
+        for words in (["rev-parse", "HEAD"], ["diff", "--name-only", "HEAD", "--", "."])
+    )
+    return f"{head}{'-dirty' if changed else ''}" if head else "unknown"
 
 
 def processor() -> str:
