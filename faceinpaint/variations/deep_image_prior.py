@@ -28,29 +28,33 @@ class DeepImagePrior:
 
     def __init__(self, config: Config, steps=300, rate=1e-3):
         """steps, rate: of Adam, for each picture; 200 and 600 steps were alike on validation faces."""
-        self.config, self.steps, self.rate = config, steps, rate
+        self.config, self.steps = config, steps
+        keras.utils.set_random_seed(config.seed)
+        self.network, self.optimizer = build_unet(config), keras.optimizers.Adam(rate)
+        self.optimizer.build(self.network.trainable_variables)
+        self.state = [*self.network.weights, *self.optimizer.variables]
+        self.start = [variable.numpy() for variable in self.state]
+        seed = [config.seed, 4]
+        self.noise = tf.random.stateless_uniform([1, config.size, config.size, 4], seed, 0.0, 0.1)  # as in section 3
 
     def restore(self, images, masks):
         """As `Inpainter.restore`; each picture takes `steps` steps of training."""
         images, masks, single = checked(images, masks, self.config.size)
-        parts = [self._fitted(image, mask) for image, mask in zip(to_float(images), masks, strict=True)]
+        parts = [self._fitted(image, mask) for image, mask in zip(to_float(images), tf.constant(masks), strict=True)]
         restored = np.where(masks > 0, np.stack(parts), images)
         return restored[0] if single else restored
 
     def _fitted(self, image, mask):
-        """One picture, image [H, W, 3] in [-1, 1], drawn by a network of its own: uint8 [H, W, 3]."""
-        keras.utils.set_random_seed(self.config.seed)
-        network, optimizer = build_unet(self.config), keras.optimizers.Adam(self.rate)
-        optimizer.build(network.trainable_variables)
-        seed = [self.config.seed, 4]
-        noise = tf.random.stateless_uniform([1, *image.shape[:2], 4], seed, 0.0, 0.1)  # as in section 3
-
-        @tf.function
-        def step():
-            with tf.GradientTape() as tape:
-                loss = known_error(image[None], network(noise), mask[None])
-            optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
-
+        """One picture, image [H, W, 3] in [-1, 1], drawn by the network from its start: uint8 [H, W, 3]."""
+        for variable, value in zip(self.state, self.start, strict=True):
+            variable.assign(value)
         for _ in range(self.steps):
-            step()
-        return to_uint8(composite(image, network(noise)[0], mask)).numpy()
+            self._step(image[None], mask[None])
+        return to_uint8(composite(image, self.network(self.noise)[0], mask)).numpy()
+
+    @tf.function
+    def _step(self, image, mask):
+        with tf.GradientTape() as tape:
+            loss = known_error(image, self.network(self.noise), mask)
+        variables = self.network.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
