@@ -52,6 +52,7 @@ def test_everything_is_measured_and_written(tmp_path, monkeypatch):
     monkeypatch.setenv("FACEINPAINT_HOME", str(tmp_path / "data"))
     starts = {"LiteRT": np.array([1.0, 2.0]), "Keras": np.array([9.0, 12.0])}  # measured in tests/test_restore_cli.py
     monkeypatch.setattr(bench_restoring, "cold_start", lambda repeats: starts)
+    monkeypatch.setattr(bench_restoring, "large_photo", lambda repeats: ([2.0, 3.0], 0.5))
     rows = bench.write_bench(SMOKE, tmp_path / "bench.json")
     assert json.loads((tmp_path / "bench.json").read_text()) == rows
     assert all(0 < row["lowest"] <= row["median"] <= row["highest"] < np.inf for row in rows)
@@ -62,6 +63,7 @@ def test_everything_is_measured_and_written(tmp_path, monkeypatch):
         value["training step", "images/s"] * value["training step: arithmetic of one image", "GFLOP"], rel=0.2
     )
     assert 0.2 < value["peak memory: training", "GiB"] < 3
+    assert value["peak memory: restore, 12 megapixels", "GiB"] == 0.5
     assert 0.9 < value["peak memory: reading a file of all faces / of a few", ""] < 1.1
     few, all_ = (value[f"read from a file of {count} faces", "images/s"] for count in (64, 640))
     assert value["read from a file of all faces / of a few", ""] == pytest.approx(all_ / few)

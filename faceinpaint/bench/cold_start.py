@@ -10,16 +10,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-SIDE = 1000  # pixels: a photo of one megapixel
-EYES = (420, 450, 580, 450)
-HOLE = np.s_[420:480, 380:460]
+SIDE, LARGE = 1000, 3464  # pixels: photos of one megapixel and of 12
+EYES = np.array([0.42, 0.45, 0.58, 0.45])  # as shares of the side; the hole covers one of them
+HOLE = np.array([[0.42, 0.48], [0.38, 0.46]])
 
-LITE = """
+RESTORE = """
 import sys
 from faceinpaint.__main__ import main
 photo, mask, out, eyes, *run = sys.argv[1:]
-sys.exit(main(["restore", photo, mask, "-o", out, "--eyes", eyes, *(["--run", *run] if run else [])]))
+code = main(["restore", photo, mask, "-o", out, "--eyes", eyes, *(["--run", *run] if run else [])])
 """
+LITE = f"{RESTORE}sys.exit(code)"
+PEAK = f"{RESTORE}print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0])"  # kB
 KERAS = """
 import sys
 from functools import partial
@@ -31,20 +33,27 @@ restore_file(Path(photo), Path(mask), Path(out), partial(faceinpaint.load, *run)
 """
 
 
-def _write_example(folder: Path) -> list[str]:
+def _write_example(folder: Path, side=SIDE) -> list[str]:
     """A photo with its mask in `folder`, and the arguments that restore it."""
     small = np.random.default_rng(0).integers(0, 256, (12, 12, 3), np.uint8)
-    mask = np.zeros((SIDE, SIDE), np.uint8)
-    mask[HOLE] = 255
-    cv2.imwrite(str(folder / "photo.png"), cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC))
+    mask = np.zeros((side, side), np.uint8)
+    mask[tuple(slice(*ends) for ends in np.int64(HOLE * side))] = 255
+    cv2.imwrite(str(folder / "photo.png"), cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC))
     cv2.imwrite(str(folder / "mask.png"), mask)
-    return [*(str(folder / name) for name in ("photo.png", "mask.png", "out.png")), ",".join(map(str, EYES))]
+    eyes = ",".join(f"{x:.0f}" for x in EYES * side)
+    return [*(str(folder / name) for name in ("photo.png", "mask.png", "out.png")), eyes]
+
+
+def _run(program: str, arguments: list[str]) -> str:
+    """What `program` prints, run by a Python of its own."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
 
 
 def _seconds(program: str, arguments: list[str]) -> float:
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", program, *arguments], check=True, capture_output=True, env=environment)
+    _run(program, arguments)
     return time.perf_counter() - start
 
 
@@ -59,3 +68,12 @@ def cold_start(run: str | Path | None = None, repeats=5) -> dict[str, np.ndarray
         arguments = [*_write_example(Path(folder)), *([] if run is None else [str(run)])]
         rounds = [[_seconds(program, arguments) for program in (LITE, KERAS)] for _ in range(repeats + 1)]
     return dict(zip(("LiteRT", "Keras"), np.array(rounds[1:]).T, strict=True))
+
+
+def large_photo(repeats=5) -> tuple[list[float], float | None]:
+    """Seconds of the command `restore` on a photo of 12 megapixels, `repeats` values, and the most memory that it
+    takes, in GiB; None where the system does not tell."""
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = _write_example(Path(folder), LARGE)
+        peak = int(_run(PEAK, arguments).split()[-1]) / 2**20 if Path("/proc/self/status").is_file() else None
+        return [_seconds(LITE, arguments) for _ in range(repeats)], peak

@@ -12,7 +12,7 @@ import numpy as np
 from faceinpaint import lite, pipeline
 from faceinpaint.baselines import telea
 from faceinpaint.bench import browser
-from faceinpaint.bench.cold_start import cold_start
+from faceinpaint.bench.cold_start import cold_start, large_photo
 from faceinpaint.bench.measuring import REPEATS, random_faces, row, seconds_of
 from faceinpaint.config import Config
 from faceinpaint.inpainter import Inpainter
@@ -25,7 +25,8 @@ EYES = [(1800, 1400), (2200, 1420)]  # in a photo of 12 megapixels
 
 
 def faces(config: Config, inpainter: Inpainter) -> list[dict]:
-    """One face, and a batch, through Keras and LiteRT, beside Telea."""
+    """One face, and a batch, through Keras and LiteRT, beside Telea; and one of 128 pixels by the networks of the
+    package."""
     image, mask, _ = next(iter(pipeline.training_batches(random_faces(config, config.batch_size), config)))
     images, masks = pipeline.to_uint8(image).numpy(), mask.numpy()
     with tempfile.TemporaryDirectory() as folder:
@@ -40,13 +41,20 @@ def faces(config: Config, inpainter: Inpainter) -> list[dict]:
             )
             rows.append(row(f"restore one face: {name}", "ms", 1000 * one))
             rows.append(row(f"restore a batch: {name}", "images/s", len(images) / all_))
-    return rows
+    finest = lite.load()
+    side = (finest.finest, finest.finest)
+    large = cv2.resize(images[0], side), cv2.resize(masks[0], side, interpolation=cv2.INTER_NEAREST)
+    seconds = seconds_of(partial(finest.restore, *large), 10)
+    return [*rows, row("restore one face: with the octave", "ms", 1000 * seconds)]
 
 
 def starting(_config: Config, _) -> list[dict]:
-    """`restore` of a photograph of one megapixel from the command's start to its end, and the same through Keras."""
-    seconds = cold_start(repeats=REPEATS)
-    return [row(f"cold start of restore: {name}", "s", values) for name, values in seconds.items()]
+    """`restore` of a photograph of one megapixel from the command's start to its end, and the same through Keras; of
+    one of 12 megapixels, with its memory."""
+    seconds, (large, peak) = cold_start(repeats=REPEATS), large_photo(REPEATS)
+    rows = [row(f"cold start of restore: {name}", "s", values) for name, values in seconds.items()]
+    rows.append(row("restore a photo of 12 megapixels", "s", large))
+    return [*rows, row("peak memory: restore, 12 megapixels", "GiB", peak)] if peak else rows
 
 
 async def _stroke_seconds(session: Session, told: asyncio.Queue, points) -> float:
