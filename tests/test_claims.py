@@ -173,7 +173,7 @@ def test_the_plan_names_presets_and_methods_that_there_are():
         assert config.seed == trial.seed
         assert trial.config({"epochs": 1}).epochs == 1 or trial.name in claims.METHODS
     assert len({str(trial) for trial in claims.PLAN}) == len(claims.PLAN)
-    elsewhere = {"smoke", "perceptual", "finetuned", "parts", "octave"}
+    elsewhere = {"smoke", "finetuned", "parts", "octave"}
     assert {trial.preset or trial.name for trial in claims.PLAN} >= set(PRESETS) - elsewhere
     first = [trial.name for trial in claims.PLAN][:4]
     assert first == ["paper", "noise_fill", "mean_fill", "constant_fill"]

@@ -92,6 +92,8 @@ PLAN = [
     *_trials("deep_image_prior"),
     # other noise
     *_trials("uniform_fill", "salt_and_pepper_fill", "shuffle_fill", "patch_fill"),
+    # the loss that the weights of the package have besides the paper's
+    *_trials("perceptual"),
     # (b) coarse to fine: as narrow as takes the U-Net's time, whole for as long, and whole for some epochs
     *_trials("coarse_to_fine_narrow", "sc_fegan", seeds=(0, 1)),
     *_trials("coarse_to_fine_as_long", preset="coarse_to_fine", length={"epochs": 1, "min_epoch_images": AS_LONG}),
