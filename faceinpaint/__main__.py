@@ -56,7 +56,7 @@ def evaluate(args):
     the hole, LPIPS over the whole image and the realism of all together (their weights, 64 MB, are fetched once), with
     95 % intervals. Prints PSNR in the hole as a table, writes everything to a JSON file, the values of each image and
     a picture of restored faces beside it. Several runs are compared side by side, and image by image with the first.
-    About 20 minutes for 1,000 faces on two cores.
+    An hour or two for 1,000 faces on two cores; --faces 100 tells much the same in minutes.
 
     Validation faces unless asked: choices are made by these, and the test faces kept for the last measurement of what
     is published.

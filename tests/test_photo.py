@@ -9,7 +9,7 @@ import pytest
 
 from faceinpaint import baselines, celeba, lite
 from faceinpaint.config import Config
-from faceinpaint.photo import detect
+from faceinpaint.photo import detect, grain
 from faceinpaint.photo.alignment import (
     LANDMARKS,
     WHOLE_FRAME,
@@ -420,6 +420,33 @@ def test_grain_goes_on_in_the_hole(sigma, softened):
     fine = restored @ LUMA - cv2.GaussianBlur(restored @ LUMA, (0, 0), 2)
     depth, around = (cv2.distanceTransform(part.astype(np.uint8), cv2.DIST_L2, 5) for part in (hole, ~hole))
     assert 0.8 < fine[depth > 2].std() / fine[(around > 0) & (around < 20)].std() < 1.25
+
+
+@pytest.mark.parametrize("softened", [1.5, 2.5, 4])
+def test_the_coarse_grain_of_a_large_scan_goes_on_in_the_hole(softened):
+    photo = smooth_photo(700, 700, 1)
+    noise = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 1, photo.shape), (0, 0), softened)
+    grainy = np.clip(photo + noise * 12 / noise.std(), 0, 255).astype(np.float32)
+    hole = np.zeros((700, 700), bool)
+    hole[250:400, 200:420] = True
+    drawn = np.where(hole[..., None], photo, grainy).astype(np.float32)
+    drawn[300:304, 200:420] = 20.0  # an edge that was drawn keeps no grain off
+    for scale in (1, 2, 4):
+        laid, true = (
+            cv2.resize((picture @ LUMA)[310:400, 210:410].astype(np.float32), None, fx=1 / scale, fy=1 / scale,
+                       interpolation=cv2.INTER_AREA)
+            for picture in (grain.grained(drawn, hole) - drawn, grainy - photo)
+        )  # fmt: skip
+        fine = [picture - cv2.GaussianBlur(picture, (0, 0), 2) for picture in (laid, true)]
+        assert 0.7 < fine[0].std() / fine[1].std() < 1.3
+
+
+def test_a_large_photo_without_grain_stays_so():
+    photo = np.float32(smooth_photo(700, 700, 1))
+    hole = np.zeros((700, 700), bool)
+    hole[250:400, 200:420] = True
+    assert grain.grained(photo, hole) is photo
+    assert grain.smoothed(photo, hole) is photo
 
 
 @pytest.mark.parametrize(("sigma", "most"), [(12, 7), (28, 12)])

@@ -14,7 +14,10 @@ SMOOTHEST = 0.02  # of the known places: how rough these are says whether there 
 SMOOTH = 0.1  # of them: these show it
 MAX_BLOCKS = 12  # of these make the texture
 FINE = 1.5  # pixels: what is finer than a Gaussian of this is measured
-NO_GRAIN, ALL_GRAIN = 3.2, 4.2  # levels of 255, fine luma of the smoothest: to the first no grain, from the second all
+# By how much the picture is reduced to be looked at, as the grain of large scans is coarse; and levels of 255, the
+# fine luma of its smoothest places: up to the first no grain, from the second on all.
+SCALES = {1: (3.2, 4.2), 2: (2.6, 3.4), 4: (2.6, 3.4)}
+MIN_PLACES = 300  # of a reduced picture: one of fewer may have no smooth place, and tells nothing
 PERIOD = 256  # pixels after which the texture repeats
 SMOOTHING, MAX_SMOOTHING = 0.1, 2.5  # pixels of a Gaussian for each level of grain: the less grain, the more is left
 
@@ -52,38 +55,72 @@ def texture(picture, places) -> np.ndarray:
     return (grain / (BLOCK * np.sqrt(len(blocks)))).astype(np.float32)
 
 
-def _measured(picture, known):
-    """How sure it is that `picture` has grain, from 0 to 1; its variance; and the places [N, 2] that show it."""
+def _reduced(picture, known, scale):
+    """`picture` and the bool `known` reduced by `scale`; known there is what was known altogether."""
+    if scale == 1:
+        return picture, known
+    rest = ((0, -known.shape[0] % scale), (0, -known.shape[1] % scale))
+    picture, known = np.pad(picture, (*rest, (0, 0)), "edge"), np.pad(known, rest).astype(np.float32)
+    picture, known = (cv2.resize(x, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA)
+                      for x in (picture, known))  # fmt: skip
+    return picture, known > 0.99
+
+
+def _measured(picture, known, scale):
+    """How sure it is that `picture`, reduced by `scale`, has grain, from 0 to 1; its variance; and the places [N, 2]
+    that show it."""
     places = _places(picture, known)
-    if not len(places):
+    if len(places) < (MIN_PLACES if scale > 1 else 1):
         return 0.0, 0.0, places
     roughness = _roughness(picture, known)[tuple(places.T)]
     smoothest, smooth = np.quantile(roughness, [SMOOTHEST, SMOOTH])
-    share = np.clip((np.sqrt(smoothest) - NO_GRAIN) / (ALL_GRAIN - NO_GRAIN), 0, 1)
+    share = np.interp(np.sqrt(smoothest), SCALES[scale], (0, 1))
     return float(share), float(smooth), places[roughness <= smooth]
 
 
 def smoothed(picture, hole):
     """`picture` with the grain of its known pixels averaged away, so that what continues them follows the photo and not
     its grain; the same array where there is none."""
-    share, variance, _ = _measured(picture, ~hole)
-    if share == 0:
+    sigma, known = 0.0, (~hole).astype(np.float32)
+    for scale in SCALES:
+        share, variance, _ = _measured(*_reduced(picture, ~hole, scale), scale)
+        sigma = max(sigma, scale * min(share * SMOOTHING * np.sqrt(variance), MAX_SMOOTHING))
+    if sigma == 0:
         return picture
-    sigma, known = min(share * SMOOTHING * np.sqrt(variance), MAX_SMOOTHING), (~hole).astype(np.float32)
     weight = cv2.GaussianBlur(known, (0, 0), sigma)[..., None]
     return cv2.GaussianBlur(picture * known[..., None], (0, 0), sigma) / np.maximum(weight, 1e-3)
 
 
+def _enlarged(periodic, scale):
+    """A `periodic` picture enlarged by `scale`, periodic again."""
+    wrapped = np.pad(periodic, ((2, 2), (2, 2), (0, 0)), "wrap")
+    large = cv2.resize(wrapped, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    return large[2 * scale : -2 * scale, 2 * scale : -2 * scale]
+
+
+def _lacking(picture, hole, corner, scale):
+    """The grain that the `hole` lacks of what `picture`, reduced by `scale`, has around it: [H, W, 3], None where that
+    is none."""
+    small, known = _reduced(picture, ~hole, scale)
+    share, smooth, places = _measured(small, known, scale)
+    if share == 0:
+        return None
+    grain = _enlarged(texture(small, places), scale)
+    rows, columns = ((start + np.arange(length)) % len(grain) for start, length in zip(corner, hole.shape, strict=True))
+    there = np.where(known, np.inf, _roughness(small, ~known)).astype(np.float32)
+    there = cv2.erode(there, np.ones((2 * BLOCK + 1,) * 2))  # an edge that was drawn is rough, and no grain
+    lacking = share * np.sqrt(np.clip(1 - there / smooth, 0, 1))
+    lacking = lacking.repeat(scale, axis=0).repeat(scale, axis=1)[: hole.shape[0], : hole.shape[1]]
+    return (hole * lacking)[..., None] * grain[rows[:, None], columns]
+
+
 def grained(picture, hole, corner=(0, 0)):
-    """`picture` with the grain of its known pixels in its `hole`, as much of it as the hole lacks; the same array where
-    there is none.
+    """`picture` with the grain of its known pixels in its `hole`, as much of it as the hole lacks, fine grain first;
+    the same array where there is none.
 
     corner: (row, column) of the picture in the photo, so that the texture goes on from one part of it to the next.
     """
-    share, smooth, places = _measured(picture, ~hole)
-    if share == 0:
-        return picture
-    grain = texture(picture, places)
-    rows, columns = ((start + np.arange(length)) % PERIOD for start, length in zip(corner, hole.shape, strict=True))
-    lacking = share * np.sqrt(np.clip(1 - _roughness(picture, hole) / smooth, 0, 1))
-    return np.where(hole[..., None], picture + lacking[..., None] * grain[rows[:, None], columns], picture)
+    for scale in SCALES:
+        lacking = _lacking(picture, hole, corner, scale)
+        picture = picture if lacking is None else picture + lacking
+    return picture
