@@ -21,6 +21,7 @@ from faceinpaint.photo.alignment import (
     resampled,
 )
 from faceinpaint.photo.repair import closest_square, restore_photo
+from faceinpaint.photo.spill import spilled, widened
 from faceinpaint.runs import folder
 
 UPRIGHT = Alignment(1, -0.5 - 0.5j)  # a photo that is the whole frame, pixel for pixel
@@ -565,6 +566,72 @@ def test_an_upside_down_face_is_restored_as_upright(size):
     restorer.config = replace(WHOLE, size=size)
     restore_photo(image, hole, restorer, [np.concatenate([eyes[::-1], nose])])
     assert len(restorer.images) == 1
+
+
+def scratched(side, blur, colour=255, width=1 / 100):
+    """A portrait with a straight scratch of one colour, whose edges are blurred: uint8; how much of it there is in each
+    pixel; and the portrait."""
+    image, _ = portrait(side)
+    hard = np.zeros((side, side), np.uint8)
+    cv2.line(hard, (side // 8, side // 3), (side * 7 // 8, side * 3 // 5), 1, max(3, round(side * width)))
+    soft = cv2.GaussianBlur(hard.astype(np.float32), (0, 0), blur)[..., None] if blur else np.float32(hard[..., None])
+    return np.rint(image * (1 - soft) + np.float32(colour) * soft).astype(np.uint8), soft[..., 0], image
+
+
+def as_jpeg(image, quality):
+    encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1].copy()
+
+
+@pytest.mark.parametrize("quality", [75, 90, 95])
+@pytest.mark.parametrize("colour", [(255, 255, 255), (30, 60, 220)])
+def test_what_jpeg_smears_of_the_damage_is_damage(colour, quality):
+    damaged, soft, image = scratched(800, 0, colour)
+    hole, where = soft > 0, portrait(800)[1]
+    in_file = as_jpeg(damaged, quality)
+    assert spilled(damaged, hole) == 0
+    reach = spilled(in_file, hole)
+    assert 1 <= reach <= 4
+    repairs = [restore_photo(in_file, h, Draws(image, where), [in_photo(where, LANDMARKS)])[0]
+               for h in (hole, widened(hole, reach))]  # fmt: skip
+    assert psnr(image, repairs[1], hole) > psnr(image, repairs[0], hole) + 3
+
+
+def test_what_is_sound_in_a_jpeg_is_no_damage():
+    _, soft, image = scratched(800, 0)
+    assert spilled(as_jpeg(image, 75), soft > 0) == 0
+
+
+@pytest.mark.parametrize("side", [400, 1600, 3000])
+def test_a_soft_edge_is_found_at_every_size(side):
+    damaged, soft, _ = scratched(side, max(2, side / 400))
+    reach = spilled(damaged, soft > 0.5)
+    assert (soft[~widened(soft > 0.5, reach)] < 0.1).all()
+    assert (soft[widened(soft > 0.5, reach)] > 0).mean() > 0.5
+
+
+def test_the_other_colour_along_a_tear_is_damage():
+    damaged, soft, _ = scratched(1000, 2, (150, 120, 60), 1 / 25)
+    core = scratched(1000, 0, width=1 / 50)[1] > 0
+    damaged[core] = 245
+    assert (soft[~widened(core, spilled(damaged, core))] < 0.25).all()
+
+
+def test_damage_without_an_end_is_said():
+    damaged, soft, _ = scratched(400, 14, width=1 / 4)
+    hole = soft > 0.8
+    assert spilled(damaged, hole) == np.inf
+    assert widened(hole, np.inf) is hole
+
+
+def test_the_dots_of_a_print_are_no_damage():
+    image, where = portrait(600, seed=0)
+    rows, columns = np.indices((600, 600)) * 2 * np.pi / 6
+    raster = (np.cos((rows + columns) / 2**0.5) + np.cos((rows - columns) / 2**0.5)) / 4 + 0.5
+    dots = 20 + 225 / (1 + np.exp(14 * (raster - image @ LUMA / 255)))
+    print_ = np.rint(cv2.GaussianBlur(dots, (0, 0), 0.8)).astype(np.uint8)[..., None].repeat(3, axis=2)
+    hole = part_hole(where, "nose", (600, 600))
+    assert spilled(np.where(hole[..., None], np.uint8(255), print_), hole) == 0
 
 
 def test_tiles_of_a_large_hole_are_one(monkeypatch):

@@ -976,10 +976,10 @@ def test_a_soft_edge_is_damage_as_well(folder, lite_run):
     assert changed[(soft > 0.15) & (soft < 0.5)].mean() > 0.8
 
 
-def tight(sigma=1.5):
+def tight(sigma=1.5, width=8):
     """A photo with a white scratch whose edges are soft, and how white it is in each pixel."""
     soft = np.zeros((HEIGHT, WIDTH), np.float32)
-    soft[40:48, 20:180] = 1
+    soft[40 : 40 + width, 20:180] = 1
     soft = cv2.GaussianBlur(soft, (0, 0), sigma)[..., None]
     return np.rint((0.6 * colours()) * (1 - soft) + 255 * soft).astype(np.uint8), soft[..., 0]
 
@@ -996,6 +996,28 @@ def test_a_mask_that_is_too_tight_is_widened_and_said(folder, lite_run, capfd):
     assert restore(lite_run, "photo.png", "mask.png", "out.png", "--eyes", EYES, "--exact-mask") == 0
     assert said(capfd) == ""
     kept(Path("photo.png"), Path("out.png"), soft > 0.5)
+
+
+def test_damage_that_goes_on_beyond_its_mask_is_said(folder, lite_run, capfd):
+    damaged, soft = tight(sigma=8, width=40)
+    Path("photo.png").write_bytes(encoded(damaged))
+    Path("mask.png").write_bytes(mask_file(255 * (soft > 0.8)))
+    assert restore(lite_run) == 0
+    assert "the damage goes on beyond the mask" in said(capfd)
+    kept(Path("photo.png"), Path("out.png"), soft > 0.8)
+
+
+def test_what_jpeg_smears_of_white_damage_is_mended_and_said(folder, lite_run, capfd):
+    scratch = np.zeros((HEIGHT, WIDTH), bool)
+    scratch[100:104, 20:180] = True
+    damaged = np.where(scratch[..., None], 255, 0.6 * colours()).astype(np.uint8)
+    Path("mask.png").write_bytes(mask_file(255 * scratch))
+    Path("photo.jpg").write_bytes(encoded(damaged, "JPEG", quality=80))
+    assert restore(lite_run, "photo.jpg", "mask.png", "out.png", "--eyes", EYES) == 0
+    assert "the damage shows up to 2 pixels beyond the mask" in said(capfd)
+    Path("photo.png").write_bytes(encoded(damaged))
+    assert restore(lite_run) == 0
+    assert "the damage" not in said(capfd)
 
 
 def with_thumbnail() -> bytes:

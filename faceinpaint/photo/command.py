@@ -18,7 +18,7 @@ from faceinpaint.photo.alignment import centred_face
 from faceinpaint.photo.read import Picture, read, read_mask
 from faceinpaint.photo.reference import Reference
 from faceinpaint.photo.repair import restore_in_place
-from faceinpaint.photo.spill import widened
+from faceinpaint.photo.spill import spilled, widened
 from faceinpaint.photo.upright import upright, with_nose
 from faceinpaint.photo.write import FORMATS, LOSSY, check_holds, kind_of, write
 from faceinpaint.system.files import explained
@@ -141,13 +141,15 @@ def _reference(path: Path, eyes: str | None, align: str, load: Callable) -> Refe
     return Reference(pixels, upright(pixels, hole, largest, restorer)[:2], path.name)
 
 
-def decisions(photo: Picture, hole, spilled=0) -> list[str]:
-    """What was decided about the damage, a line each. spilled: by how many pixels the mask was widened."""
+def decisions(photo: Picture, hole, reach=0) -> list[str]:
+    """What was decided about the damage, a line each. reach: of it beyond the mask, as `spilled` has it."""
     notes = []
-    if spilled:
+    if reach == np.inf:
+        notes.append("the damage goes on beyond the mask, and no end of it was found: paint a little beyond it")
+    elif reach:
         notes.append(
-            f"the damage shows up to {spilled} pixels beyond the mask: these are mended as well; to keep to the mask, "
-            "--exact-mask"
+            f"the damage shows up to {reach:.0f} pixels beyond the mask: these are mended as well; to keep to the "
+            "mask, --exact-mask"
         )
     if photo.erased(hole):
         notes.append("transparent in the hole: opaque there now")
@@ -171,8 +173,9 @@ def restore_file(
     hole = read_mask(mask_path, photo, drawn.damage)
     check_holds(out, photo)
     pixels, restorer = photo.colour(), load()
-    hole, spilled = (hole, 0) if drawn.exact else widened(pixels, hole)
-    decided = decisions(photo, hole, spilled)
+    reach = 0 if drawn.exact else spilled(pixels, hole)
+    hole = widened(hole, reach)
+    decided = decisions(photo, hole, reach)
     notes = restore_in_place(pixels, hole, restorer, find_faces(pixels, hole, restorer), **options)
     photo = replace(photo, stored=photo.with_hole(pixels, hole))
     lost = write(out, photo, photo.stored)

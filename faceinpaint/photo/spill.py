@@ -1,4 +1,7 @@
-"""Damage that reaches beyond its mask: the soft edge of a scratch or stain that was marked too tightly."""
+"""Damage that reaches beyond its mask: the soft edge of a scratch or stain that was marked too tightly, the paper's
+colour along a tear, and what JPEG has mixed of the damage's colour into its surroundings."""
+
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -6,54 +9,140 @@ import numpy as np
 from faceinpaint.photo.classical import as_float, tiles
 from faceinpaint.photo.rim import depth
 
-MAX_DISTANCE = 6  # pixels beyond the mask that are looked at; twice as many further out are the surroundings
-CONTRAST, UNEVEN = 30.0, 25.0  # levels of 255: damage differs more from its surroundings, and less from itself
+MAX_DISTANCE = 6  # pixels beyond the mask that are looked at; as far as three times as many are the surroundings
+MAX_REACH = 1 / 40  # of the photo's shorter side: so far beyond it is looked for an end, in the photo reduced
+MIN_CONTRAST, MAX_UNEVEN = 30.0, 25.0  # levels of 255: damage differs more from its surroundings, less from itself
+MIN_UNLIKE = 2.0  # times as much as its surroundings differ from themselves, such as a print's dots
+MIN_TOLD = 0.5  # of the rim is told so from its surroundings, or nothing is said of it
 SEEN, TRACE = 0.1, 0.03  # share of the damage's colour just outside the mask; and where it ends
+MUCH = 0.3  # share just outside the mask without an end: less is found where a face changes anyway
+OTHER = 0.06  # as much is of neither colour: a tear's paper, for instance; no more than half of it is in sound faces
+PURE, MIXED = 0.85, 2.5  # share just inside a mask that ends with the damage; levels by which JPEG changes it there
+SMEAR, MAX_SMEAR = 3, 1 / 100  # pixels that JPEG spoils at qualities of 75 to 95; of the photo's shorter side
 SIDE, MAX_TILES = 256, 8  # pixels of what is looked at
 
 
-def _mean_near(picture, where, spread):
-    """Mean of `picture` around each pixel, of those in the bool `where` alone; and how much there is of them."""
+class Rim(NamedTuple):
+    """Pixels at a mask's edge, on both sides of it.
+
+    distance: from the edge in pixels, negative within the mask [N].
+    told: whether the damage is told from the surroundings there, bool [N]; what follows is of such pixels alone.
+    share: how much there is of the damage's colour, the a of colour = a * damage + (1 - a) * surroundings in the sense
+        of least squares [N].
+    other: what is of neither colour, the rest of that in lengths of damage - surroundings [N, 3].
+    changed: how far it is from the damage's colour, root mean square of the channels in levels of 255 [N].
+    """
+
+    distance: np.ndarray
+    told: np.ndarray
+    share: np.ndarray
+    other: np.ndarray
+    changed: np.ndarray
+
+    @property
+    def is_told(self) -> bool:
+        """Whether enough of the rim outside the mask is told to say anything of it."""
+        return self.told[self.distance > 0].mean() > MIN_TOLD
+
+
+def _near(picture, where, spread):
+    """Mean of `picture` around each pixel, of those in the bool `where` alone; how far these are from it, root mean
+    square of the channels; and how many there are, in [0, 1]."""
     weight = cv2.GaussianBlur(where.astype(np.float32), (0, 0), spread)
-    total = cv2.GaussianBlur(picture * where[..., None], (0, 0), spread)
-    return total / np.maximum(weight, 1e-6)[..., None], weight
+
+    def mean(values):
+        return cv2.GaussianBlur(values * where[..., None], (0, 0), spread) / np.maximum(weight, 1e-6)[..., None]
+
+    middle = mean(picture)
+    return middle, np.sqrt(mean(np.square(picture - middle)).mean(axis=2)), weight
 
 
-def _shares(picture, hole):
-    """How much of the damage's colour there is in pixels outside the hole: returns their distance from it [N]; that
-    share [N], the a of colour = a * damage + (1 - a) * surroundings (least squares); and the fraction of the rim that
-    was told from its surroundings."""
-    distance = depth(~hole)
-    surroundings, around = _mean_near(picture, (distance > MAX_DISTANCE) & (distance <= 3 * MAX_DISTANCE), MAX_DISTANCE)
-    inner = depth(hole)
+def _rim(picture, hole, known) -> Rim:
+    """The rim of a `hole`; known: what lies outside of it, for a pixel may be hole in part."""
+    inner, outer = depth(hole), depth(known)
     core = inner > min(3, 0.6 * inner.max())  # the mask's own edge is mixed as well
-    damage, inside = _mean_near(picture, core, 3)
-    contrast = damage - surroundings
-    even = np.sqrt(_mean_near(np.square(picture - damage), core, 3)[0].mean(axis=2)) < UNEVEN
-    strong = np.square(contrast).mean(axis=2) > CONTRAST**2
-    rim = (distance > 0) & (distance <= MAX_DISTANCE) & (around > 1e-3) & (inside > 1e-3)
-    chosen = rim & strong & even
-    share = ((picture - surroundings) * contrast).sum(axis=2)[chosen] / np.square(contrast).sum(axis=2)[chosen]
-    return distance[chosen], share, chosen.sum() / max(rim.sum(), 1)
+    damage, uneven, inside = _near(picture, core, 3)
+    surroundings, rough, around = _near(picture, (outer > MAX_DISTANCE) & (outer <= 3 * MAX_DISTANCE), MAX_DISTANCE)
+    length = np.sqrt(np.square(damage - surroundings).mean(axis=2))
+    told = (uneven < MAX_UNEVEN) & (length > np.maximum(MIN_CONTRAST, MIN_UNLIKE * rough))
+    rim = (inner + outer > 0) & (inner <= 1) & (outer <= MAX_DISTANCE) & (np.minimum(around, inside) > 1e-3)
+    told, contrast, seen = told[rim], (damage - surroundings)[rim], (picture - surroundings)[rim]
+    contrast, seen = contrast[told], seen[told]
+    share = (seen * contrast).sum(axis=1) / np.square(contrast).sum(axis=1)
+    other = (seen - share[:, None] * contrast) / np.linalg.norm(contrast, axis=1, keepdims=True)
+    changed = np.sqrt(np.square(seen - contrast).mean(axis=1))
+    return Rim((outer - inner)[rim], told, share, other, changed)
 
 
-def widened(pixels, hole):
-    """`hole`, wider by what shows of the damage beyond it, and by how many pixels that is, less than `MAX_DISTANCE`.
+def _reduced(pixels, hole, step):
+    """`pixels` as a picture, at 1 / `step` of their size, which of it is hole, and which is known."""
+    height, width = (side // step * step for side in hole.shape)
+    part, share = pixels[:height, :width], hole[:height, :width].astype(np.float32)
+    if step > 1:
+        size = width // step, height // step
+        part, share = (cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in (part, share))
+    return as_float(part), share == 1, share == 0
+
+
+def _rim_of(pixels, hole, step) -> Rim:
+    """The rim, in pixels of `step`, of some parts of a hole of any size."""
+    parts = [wide for _, wide in tiles(hole, SIDE * step, 4 * MAX_DISTANCE * step)]
+    parts = parts[:: -(-len(parts) // MAX_TILES)]
+    rims = [_rim(*_reduced(pixels[part], hole[part], step)) for part in parts]
+    return Rim(*(np.concatenate(one) for one in zip(*rims, strict=True)))
+
+
+def _rings(rim: Rim):
+    """How much of the damage there is in each pixel of distance outside the mask [MAX_DISTANCE]: the median share of
+    its colour; or, if there is much of it, of a colour that is neither its own nor its surroundings'. 0 where too
+    little of the rim is told."""
+    distance = rim.distance[rim.told]
+    within = [(distance > k) & (distance <= k + 1) for k in range(MAX_DISTANCE)]
+    if not rim.is_told or not all(ring.any() for ring in within):
+        return np.zeros(MAX_DISTANCE)
+    share = np.array([np.median(rim.share[ring]) for ring in within])
+    other = np.array([np.linalg.norm(np.median(rim.other[ring], axis=0)) for ring in within])
+    return np.maximum(share, other) if other.max() > OTHER else share
+
+
+def _reach(rings) -> float:
+    """At what distance there is no more of the damage; infinity where there is at every one."""
+    if rings[0] < SEEN:
+        return 0.0
+    return float(np.argmax(rings < TRACE)) if rings.min() < TRACE else np.inf
+
+
+def _smeared(rim: Rim) -> bool:
+    """Whether the damage ends with its mask, but has not quite its own colour there: JPEG, which keeps colours in
+    blocks of 16 pixels, mixes both sides of an edge."""
+    edge = rim.distance[rim.told] < 0
+    if not rim.is_told or not edge.any():
+        return False
+    return np.median(rim.share[edge]) > PURE and np.sqrt(np.square(rim.changed[edge]).mean()) > MIXED
+
+
+def spilled(pixels, hole) -> float:
+    """By how many pixels damage shows beyond the `hole` that is to cover it; infinity where it goes on and no end of it
+    is found, at full size or reduced.
 
     Only damage of one colour is told from what belongs there: scratches, cracks, paint, tears.
 
-    pixels: uint8 or uint16 [H, W, 3], the damage in it; hole: bool [H, W].
+    pixels: uint8 or uint16 [H, W, 3], the damage in it; hole: bool [H, W], not empty.
     """
-    parts = [wide for _, wide in tiles(hole, SIDE, 4 * MAX_DISTANCE)]
-    parts = parts[:: -(-len(parts) // MAX_TILES)] if parts else parts
-    found = [_shares(as_float(pixels[part]), hole[part]) for part in parts]
-    if not found or np.mean([uniform for *_, uniform in found]) < 0.5:
-        return hole, 0
-    distance, share = (np.concatenate([one[i] for one in found]) for i in range(2))
-    rings = [share[(distance > k) & (distance <= k + 1)] for k in range(MAX_DISTANCE)]
-    means = np.array([np.median(ring) if len(ring) else 0.0 for ring in rings])
-    if means[0] < SEEN or means.min() > TRACE:  # what does not end is no edge of the damage
-        return hole, 0
-    wider = int(np.argmax(means < TRACE))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * wider + 1,) * 2)
-    return cv2.dilate(hole.view(np.uint8), disc).view(bool), wider
+    rim, side, step = _rim_of(pixels, hole, 1), min(hole.shape), 2
+    rings = _rings(rim)
+    reach = _reach(rings)
+    while reach == np.inf and step * MAX_DISTANCE <= MAX_REACH * side:
+        reach = step * _reach(_rings(_rim_of(pixels, hole, step))) or reach
+        step *= 2
+    if reach == np.inf and rings[0] < MUCH:
+        reach = 0.0
+    return max(reach, round(min(SMEAR, MAX_SMEAR * side)) if _smeared(rim) else 0.0)
+
+
+def widened(hole, reach):
+    """`hole`, wider by `reach` pixels, as `spilled` gives them; as it is where that is infinity."""
+    if not np.isfinite(reach):
+        return hole
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * int(reach) + 1,) * 2)
+    return cv2.dilate(hole.view(np.uint8), disc).view(bool)

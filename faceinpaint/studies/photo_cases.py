@@ -16,7 +16,7 @@ from faceinpaint.evaluation import markdown, perceptual
 from faceinpaint.photo.light import LUMA
 from faceinpaint.photo.repair import restore_photo
 from faceinpaint.photo.rim import depth
-from faceinpaint.photo.spill import widened
+from faceinpaint.photo.spill import spilled, widened
 from faceinpaint.photo.upright import upright
 from faceinpaint.runs import folder
 from faceinpaint.studies.damage import ellipse, lines, specks
@@ -159,7 +159,7 @@ def repairer(restorer):
     """`repair(photo, hole, eyes, widen=False)` → the repaired photo, as the command does it."""
 
     def repair(photo, hole, eyes, widen=False):
-        hole = widened(photo, hole)[0] if widen else hole
+        hole = widened(hole, spilled(photo, hole)) if widen else hole
         return restore_photo(photo, hole, restorer, [eyes])[0]
 
     return repair
