@@ -617,6 +617,12 @@ def test_the_other_colour_along_a_tear_is_damage():
     assert (soft[~widened(core, spilled(damaged, core))] < 0.25).all()
 
 
+def test_damage_that_is_all_there_is_around_its_mask_is_found():
+    damaged, soft, _ = scratched(1000, 0, (20, 40, 90), 1 / 20)
+    core = scratched(1000, 0, width=1 / 40)[1] > 0
+    assert not (soft > 0)[~widened(core, spilled(damaged, core))].any()
+
+
 def test_damage_without_an_end_is_said():
     damaged, soft, _ = scratched(400, 14, width=1 / 4)
     hole = soft > 0.8

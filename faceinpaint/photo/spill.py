@@ -16,6 +16,7 @@ MIN_UNLIKE = 2.0  # times as much as its surroundings differ from themselves, su
 MIN_TOLD = 0.5  # of the rim is told so from its surroundings, or nothing is said of it
 SEEN, TRACE = 0.1, 0.03  # share of the damage's colour just outside the mask; and where it ends
 MUCH = 0.3  # share just outside the mask without an end: less is found where a face changes anyway
+WHOLE = 0.9  # share so far outside the mask that around it there is nothing else to tell it from
 OTHER = 0.06  # as much is of neither colour: a tear's paper, for instance; no more than half of it is in sound faces
 PURE, MIXED = 0.85, 2.5  # share just inside a mask that ends with the damage; levels by which JPEG changes it there
 SMEAR, MAX_SMEAR = 3, 1 / 100  # pixels that JPEG spoils at qualities of 75 to 95; of the photo's shorter side
@@ -42,7 +43,8 @@ class Rim(NamedTuple):
     @property
     def is_told(self) -> bool:
         """Whether enough of the rim outside the mask is told to say anything of it."""
-        return self.told[self.distance > 0].mean() > MIN_TOLD
+        outside = self.told[self.distance > 0]
+        return outside.sum() > MIN_TOLD * len(outside)
 
 
 def _near(picture, where, spread):
@@ -121,23 +123,34 @@ def _smeared(rim: Rim) -> bool:
     return np.median(rim.share[edge]) > PURE and np.sqrt(np.square(rim.changed[edge]).mean()) > MIXED
 
 
+def _farther(pixels, hole, least) -> float:
+    """`_reach` in the photo reduced, up to `MAX_REACH`: 0 where there is no end, or less than the share `least` just
+    outside the mask."""
+    step = 2
+    while step * MAX_DISTANCE <= MAX_REACH * min(hole.shape):
+        rings = _rings(_rim_of(pixels, hole, step))
+        if rings[0] > least and np.isfinite(_reach(rings)):
+            return step * (_reach(rings) + 0.5)  # half a pixel, on average, is hole in part
+        step *= 2
+    return 0.0
+
+
 def spilled(pixels, hole) -> float:
     """By how many pixels damage shows beyond the `hole` that is to cover it; infinity where it goes on and no end of it
-    is found, at full size or reduced.
+    is found.
 
     Only damage of one colour is told from what belongs there: scratches, cracks, paint, tears.
 
     pixels: uint8 or uint16 [H, W, 3], the damage in it; hole: bool [H, W], not empty.
     """
-    rim, side, step = _rim_of(pixels, hole, 1), min(hole.shape), 2
+    rim = _rim_of(pixels, hole, 1)
+    if not rim.is_told:
+        return _farther(pixels, hole, WHOLE)
     rings = _rings(rim)
     reach = _reach(rings)
-    while reach == np.inf and step * MAX_DISTANCE <= MAX_REACH * side:
-        reach = step * _reach(_rings(_rim_of(pixels, hole, step))) or reach
-        step *= 2
-    if reach == np.inf and rings[0] < MUCH:
-        reach = 0.0
-    return max(reach, round(min(SMEAR, MAX_SMEAR * side)) if _smeared(rim) else 0.0)
+    if reach == np.inf:
+        return _farther(pixels, hole, SEEN) or (np.inf if rings[0] > MUCH else 0.0)
+    return max(reach, round(min(SMEAR, MAX_SMEAR * min(hole.shape))) if _smeared(rim) else 0.0)
 
 
 def widened(hole, reach):
