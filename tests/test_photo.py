@@ -22,6 +22,7 @@ from faceinpaint.photo.alignment import (
 )
 from faceinpaint.photo.repair import closest_square, restore_photo
 from faceinpaint.photo.spill import spilled, widened
+from faceinpaint.photo.upright import with_nose
 from faceinpaint.runs import folder
 
 UPRIGHT = Alignment(1, -0.5 - 0.5j)  # a photo that is the whole frame, pixel for pixel
@@ -255,7 +256,10 @@ def test_what_is_outside_every_face_is_filled_classically_and_said():
     damaged = np.where(hole[..., None], np.uint8(0), image)
     restored, notes = restore_photo(damaged, hole, Fake((9, 9, 9)), [in_photo(where, LANDMARKS)])
     share = 600 / hole.sum()  # all of it is wider than a pixel of the network's picture
-    assert notes == [f"{share:.0%} of the hole is outside the face: filled from its surroundings"]
+    assert notes == [
+        f"{share:.0%} of the hole is outside the face: filled from its surroundings; if that is another face, name its "
+        "eyes with --eyes"
+    ]
     assert np.abs(restored[300:320, 450:480].astype(int) - image[300:320, 450:480]).max() < 25
     assert np.array_equal(restored[~hole], damaged[~hole])
 
@@ -277,6 +281,16 @@ def test_a_hole_larger_than_trained_is_said():
     _, notes = restore_photo(image, hole, Fake(), [centred_face(300, 300)])
     assert len(notes) == 1
     assert notes[0].startswith("61% of the face's square is hole, more than the 50% trained with: expect")
+
+
+def test_what_lies_beyond_the_photo_is_no_damage_of_its_own():
+    """A photo torn between the eyes: what it lacks is unknown to the network, but nobody masked it."""
+    image, restorer = smooth_photo(300, 300), Fake()
+    torn, hole = image[:, :160], np.zeros((300, 160), bool)
+    hole[100:200, 130:] = True
+    _, notes = restore_photo(torn, hole, restorer, [with_nose(centred_face(300, 300))])
+    assert restorer.masks[0].mean() > 0.5
+    assert notes == []
 
 
 def test_the_network_sees_what_training_showed_it():
@@ -566,6 +580,24 @@ def test_an_upside_down_face_is_restored_as_upright(size):
     restorer.config = replace(WHOLE, size=size)
     restore_photo(image, hole, restorer, [np.concatenate([eyes[::-1], nose])])
     assert len(restorer.images) == 1
+
+
+@pytest.mark.parametrize(("off", "doubt"), [(0, False), (10, True), (40, False)])
+def test_a_face_that_may_be_upside_down_is_said(off, doubt):
+    """The network draws it, as it stands, `off` levels more wrongly than turned, where it is 30 levels wrong."""
+    image, where = portrait()
+    hole = part_hole(where, "mouth", image.shape[:2])
+
+    class Judge(Draws):
+        def restore(self, seen, mask):
+            true = resampled(self.truth, self.where, WHOLE_FRAME, 64)
+            wrong = 30 + off * (np.abs(seen.astype(float) - true)[~mask].mean() < 20)
+            super().restore(seen, mask)
+            return np.where(mask[..., None], np.where(seen < 128, seen + wrong, seen - wrong), seen).astype(np.uint8)
+
+    _, notes = restore_photo(image, hole, Judge(image, where), [in_photo(where, LANDMARKS[:2])])
+    assert [note for note in notes if note.startswith("taken for upright")] == notes[:doubt]
+    assert bool(notes[:1] and notes[0].endswith("add its nose: --eyes X1,Y1,X2,Y2,X3,Y3")) == (off > 0)
 
 
 def scratched(side, blur, colour=255, width=1 / 100):

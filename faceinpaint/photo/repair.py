@@ -27,10 +27,9 @@ from faceinpaint.photo import classical, grain, ground, reference, rim, sharpnes
 from faceinpaint.photo.alignment import WHOLE_FRAME, Alignment, Square, enlarged, outside, resampled
 from faceinpaint.photo.light import Levels, Tone
 from faceinpaint.photo.other_half import Source, notes_of, with_detail
-from faceinpaint.photo.upright import upright
+from faceinpaint.photo.upright import way_round
 
 MARGIN = 0.1  # of the square's side: what is known at least on every side of a hole, where the whole frame allows it
-MAX_OUTSIDE = 0.5  # of the hole outside every face: more looks like a face that was missed
 MAX_HOLE = 0.5  # fraction of the network's picture; training draws no larger connected hole (masks.TRAINING_MIX)
 SAMPLE = 40_000  # pixels of the photo show its tone
 MIN_KNOWN = 0.25  # of such a pixel
@@ -176,9 +175,15 @@ def put_back(photo, repair: Repair, drawing):
     yield "joined at the rim", np.where(repair.own[..., None], restored, photo)
 
 
+def _area(repair: Repair, shape, size) -> float:
+    """How much of what the network sees of a photo of `shape`, at `size` pixels, is hole."""
+    inside = ~outside(shape, repair.alignment, repair.square, size)
+    return float((hidden(repair, size) > 1e-4)[inside].sum() / max(inside.sum(), 1))
+
+
 def _notes(hole, left_over, areas, any_face) -> list[str]:
     """What the user should know, a line each. hole, left_over: pixels too wide to be filled classically, and those of
-    them that no face repairs; areas: of each face, how much of the network's picture was hole."""
+    them that no face repairs; areas: of each face, `_area`."""
     notes = [
         f"{area:.0%} of the face's square is hole, more than the {MAX_HOLE:.0%} trained with: "
         "expect a likeness at best; mask only the damage"
@@ -188,9 +193,10 @@ def _notes(hole, left_over, areas, any_face) -> list[str]:
     if left_over and not any_face:
         notes.append("no face found: filled from the surroundings alone; name the eyes: --eyes X1,Y1,X2,Y2")
     elif left_over:
-        share = left_over / hole
-        advice = "; for another face, name its eyes with --eyes" if share > MAX_OUTSIDE else ""
-        notes.append(f"{max(share, 0.01):.0%} of the hole is outside the face: filled from its surroundings{advice}")
+        notes.append(
+            f"{max(left_over / hole, 0.01):.0%} of the hole is outside the face: filled from its surroundings; if that "
+            "is another face, name its eyes with --eyes"
+        )
     return notes
 
 
@@ -207,10 +213,18 @@ def _finish(pixels, hole, with_grain):
             pixels[tile][hole[tile]] = finished[hole[tile]]
 
 
-def _turn_notes(turns) -> list[str]:
-    """turns: of each face in the photo, degrees."""
-    said = "taken for a face turned by {}°, the likelier way; to say otherwise, add its nose: --eyes X1,Y1,X2,Y2,X3,Y3"
-    return [said.format(abs(turn)) for turn in turns if abs(turn) > MAX_TURN]
+def _ways_round(pixels, hole, faces, restorer) -> tuple[list[np.ndarray], list[bool]]:
+    """The landmarks of each face, and whether it may be upside-down, as `way_round` has them."""
+    found = [way_round(pixels, hole, landmarks, restorer) for landmarks in faces]
+    return [landmarks for landmarks, _ in found], [doubt for _, doubt in found]
+
+
+def _turn_notes(turns, doubts) -> list[str]:
+    """turns: of each face in the photo, degrees; doubts: whether it may be upside-down."""
+    nose = "add its nose: --eyes X1,Y1,X2,Y2,X3,Y3"
+    turned = f"taken for a face turned by {{}}°, the likelier way; to say otherwise, {nose}"
+    notes = [turned.format(abs(turn)) for turn in turns if abs(turn) > MAX_TURN]
+    return notes + [f"taken for upright, which is hard to tell here; if it is upside-down, {nose}"] * any(doubts)
 
 
 def sources_for(repair: Repair, pixels, hole, other_half, references) -> tuple[Source, list[Source]]:
@@ -236,7 +250,7 @@ def steps(photo, repair: Repair, restorer, sources, details: list):
 
 def restore_in_place(pixels, hole, restorer, faces, other_half=True, references=(), with_grain=True) -> list[str]:
     """As `restore_photo`, but `pixels` themselves are changed; hole: bool [H, W]. Returns the notes."""
-    found = [upright(pixels, hole, landmarks, restorer) for landmarks in faces]
+    found, doubts = _ways_round(pixels, hole, faces, restorer)
     alignments = [Alignment.of(landmarks[:2] if len(landmarks) == 3 else landmarks) for landmarks in found]
     classical.fill(pixels, hole)
     size = restorer.config.size
@@ -244,7 +258,7 @@ def restore_in_place(pixels, hole, restorer, faces, other_half=True, references=
     left_over = classical.thick_part(hole, min(widths, default=min(hole.shape) / WHOLE_SIDE))
     thick, areas, details = left_over.sum(), [], []
     for repair in repairs_of(hole, alignments, restorer.config):
-        areas.append(float((hidden(repair, size) > 1e-4).mean()))
+        areas.append(_area(repair, hole.shape, size))
         sources = sources_for(repair, pixels, hole, other_half, references)
         *_, (_, restored) = steps(pixels, repair, restorer, sources, details)
         pixels[repair.inside][repair.own] = classical.as_pixels(restored, pixels.dtype)[repair.own]
@@ -253,7 +267,7 @@ def restore_in_place(pixels, hole, restorer, faces, other_half=True, references=
         classical.fill(pixels, left_over)
     _finish(pixels, hole, with_grain)
     turned = [round(np.rad2deg(np.angle(alignment.turn))) for alignment in alignments]
-    notes = _turn_notes(turned) + notes_of(details, [other.name for other in references])
+    notes = _turn_notes(turned, doubts) + notes_of(details, [other.name for other in references])
     return notes + _notes(thick, left_over.sum(), areas, bool(alignments))
 
 
@@ -266,7 +280,7 @@ def restore_photo(
         pixels: uint8 or uint16 [H, W, 3] RGB, of any size.
         mask: [H, W], nonzero = hole.
         restorer: an `Inpainter` or a `LiteInpainter`.
-        faces: for each face its eyes [2, 2], of which `upright` finds out which way round they are, its eyes and its
+        faces: for each face its eyes [2, 2], of which `way_round` finds out which way round they are, its eyes and its
             nose [3, 2], or its five landmarks [5, 2] (eyes, nose, corners of the mouth, left in the upright picture
             first), (x, y) in photo pixels; `centred_face(H, W)` for a picture cut as CelebA's are.
         other_half: whether detail may be taken from the face's undamaged side.

@@ -42,8 +42,9 @@ def _error(pixels, hole, eyes, restorer):
     return np.abs(restored[shown].astype(float) - cut[shown]).mean()
 
 
-def upright(pixels, hole, landmarks, restorer) -> np.ndarray:
-    """A face's eyes in the order of an upright face, left in its picture first, and its nose: [3, 2], (x, y).
+def way_round(pixels, hole, landmarks, restorer) -> tuple[np.ndarray, bool]:
+    """A face's eyes in the order of an upright face, left in its picture first, and its nose: [3, 2], (x, y); and
+    whether it may as well be upside-down: it is drawn better so, but not by as much as `PATIENCE` asks for.
 
     Both ways round are tried: nose and mouth, and what would be nose and mouth, are hidden from the network, which was
     trained on upright faces and so draws them better in one. Where it hardly makes a difference the face is as upright
@@ -57,17 +58,23 @@ def upright(pixels, hole, landmarks, restorer) -> np.ndarray:
     """
     landmarks = np.asarray(landmarks, np.float64)
     if len(landmarks) > 3:
-        return landmarks
+        return landmarks, False
     eyes, turned = landmarks[:2], landmarks[1::-1]
     if len(landmarks) == 3:
         across, down = eyes[1] - eyes[0], landmarks[2] - eyes.mean(axis=0)
         eyes = eyes if across[0] * down[1] > across[1] * down[0] else turned
-        return np.concatenate([eyes, landmarks[2:]])
+        return np.concatenate([eyes, landmarks[2:]]), False
     lying = abs(eyes[1] - eyes[0])
     usual = eyes if lying[0] < lying[1] or eyes[0, 0] <= eyes[1, 0] else turned
     patience = PATIENCE if usual is eyes and lying[0] >= lying[1] else 1.0
     errors = [_error(pixels, hole, order, restorer) for order in (usual, usual[::-1])]
-    return with_nose(usual[::-1] if errors[1] < patience * errors[0] else usual)
+    turn = errors[1] < patience * errors[0]
+    return with_nose(usual[::-1] if turn else usual), bool(errors[1] < errors[0] and not turn)
+
+
+def upright(pixels, hole, landmarks, restorer) -> np.ndarray:
+    """The landmarks of `way_round`."""
+    return way_round(pixels, hole, landmarks, restorer)[0]
 
 
 def with_nose(eyes):
