@@ -37,8 +37,10 @@ BOUNDS = {
     ("grey", "off the tone"): (0, 1),
     ("sepia", "off the tone"): (0, 1),
     ("grain", "inside / outside"): (0.8, 1.25),
+    ("less grain", "inside / outside"): (0.8, 1.25),
     ("dust", "costs, dB"): (-1, 0.2),
     ("tight mask", "rim / around"): (0, 2),
+    ("white damage in a JPEG", "costs, dB"): (-1, 4),
     ("torn corner", "off the ground"): (0, 6),
 }
 
@@ -50,6 +52,17 @@ def whitened(photo, hole):
 def enlarged(photo, scale):
     """`photo` and its eyes, `scale` times as large."""
     return cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), (EYES + 0.5) * scale - 0.5
+
+
+def with_grain(photo, number):
+    """`photo` with as much grain as an ordinary scan of this `number`."""
+    return np.clip(photo + np.random.default_rng(number).normal(0, 4, photo.shape), 0, 255).astype(np.uint8)
+
+
+def as_jpeg(photo):
+    """`photo` as a JPEG of quality 90 has it."""
+    encoded = cv2.imencode(".jpg", cv2.cvtColor(photo, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
+    return cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
 def eye_and_mouth(scale=1):
@@ -112,17 +125,34 @@ def dust(photo, number, repair):
     return {"costs, dB": clean - other, "PSNR": other}
 
 
+def _scratches(number, width, sigma=0.0):
+    """Scratches over a face of 712 pixels, their edges blurred: how much of them is in each pixel, float32
+    [872, 712, 1]."""
+    drawn = lines(number, width, 4 * SHAPE[1]).astype(np.float32)
+    soft = cv2.GaussianBlur(drawn, (0, 0), sigma) if sigma else drawn
+    return cv2.copyMakeBorder(soft, 80, 80, 0, 0, cv2.BORDER_CONSTANT)[..., None]
+
+
 def tight_mask(photo, number, repair):
     """White scratches with soft edges, marked where they are more than half white: the roughness where they end, over
     the undamaged photo's there, and PSNR of all that is damaged."""
     photo, eyes = enlarged(photo, 4)
-    soft = cv2.GaussianBlur(lines(number, 8, 4 * SHAPE[1])[..., None].astype(np.float32), (0, 0), 2)
-    soft = cv2.copyMakeBorder(soft, 80, 80, 0, 0, cv2.BORDER_CONSTANT)[..., None]
+    soft = _scratches(number, 8, 2)
     damaged = np.rint(photo * (1 - soft) + 255 * soft).astype(np.uint8)
     restored = repair(damaged, soft[..., 0] > 0.5, eyes, widen=True)
     edge = (soft[..., 0] > 0.02) & (soft[..., 0] < 0.6)
     rough = [_roughness(picture)[edge].mean() for picture in (restored, photo)]
     return {"rim / around": rough[0] / rough[1], "PSNR": psnr(photo, restored, soft[..., 0] > 0.02)}
+
+
+def white_in_jpeg(photo, number, repair):
+    """White scratches 6 pixels wide in a grainy photo that was saved as JPEG after that, marked to the pixel: what the
+    file costs in them against one that loses nothing, dB; and PSNR."""
+    photo, eyes = enlarged(photo, 4)
+    photo, hole = with_grain(photo, number), _scratches(number, 6)[..., 0] > 0
+    damaged = whitened(photo, hole)
+    clean, other = (psnr(photo, repair(one, hole, eyes, widen=True), hole) for one in (damaged, as_jpeg(damaged)))
+    return {"costs, dB": clean - other, "PSNR": other}
 
 
 def torn_corner(photo, number, repair):
@@ -150,9 +180,10 @@ CASES = {
     "dark": partial(_exposed, gain=0.12, offset=0),
     "dust": dust,
     "tight mask": tight_mask,
+    "white damage in a JPEG": white_in_jpeg,
     "torn corner": torn_corner,
 }
-SLOW = {"rim", "dust", "tight mask"}
+SLOW = {"rim", "dust", "tight mask", "white damage in a JPEG"}
 
 
 def repairer(restorer):
@@ -196,10 +227,7 @@ def at_side(photo, side):
 
 def scan(photo, number):
     """`photo` with grain and JPEG where it is an enlarged one, or anything smooth would win."""
-    if len(photo) < 400:
-        return photo
-    grainy = np.clip(photo + np.random.default_rng(number).normal(0, 4, photo.shape), 0, 255).astype(np.uint8)
-    return cv2.imdecode(cv2.imencode(".jpg", grainy, [cv2.IMWRITE_JPEG_QUALITY, 90])[1], cv2.IMREAD_COLOR)
+    return photo if len(photo) < 400 else as_jpeg(with_grain(photo, number))
 
 
 def scratch_rows(photos, repair, whole_metrics) -> list[dict]:
