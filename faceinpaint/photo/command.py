@@ -148,8 +148,8 @@ def decisions(photo: Picture, hole, reach=0) -> list[str]:
         notes.append("the damage goes on beyond the mask, and no end of it was found: paint a little beyond it")
     elif reach:
         notes.append(
-            f"the damage shows up to {reach:.0f} pixels beyond the mask: these are mended as well; to keep to the "
-            "mask, --exact-mask"
+            f"the damage shows up to {reach:.0f} pixel{'s' * (reach > 1)} beyond the mask: mended as well; to keep to "
+            "the mask, --exact-mask"
         )
     if photo.erased(hole):
         notes.append("transparent in the hole: opaque there now")

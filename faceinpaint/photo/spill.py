@@ -15,11 +15,11 @@ MIN_CONTRAST, MAX_UNEVEN = 30.0, 25.0  # levels of 255: damage differs more from
 MIN_UNLIKE = 2.0  # times as much as its surroundings differ from themselves, such as a print's dots
 MIN_TOLD = 0.5  # of the rim is told so from its surroundings, or nothing is said of it
 SEEN, TRACE = 0.1, 0.03  # share of the damage's colour just outside the mask; and where it ends
-MUCH = 0.3  # share just outside the mask without an end: less is found where a face changes anyway
+MUCH = 0.45  # share just outside a mask that ends in the middle of a wide soft edge; a face alone shows up to 0.4
 WHOLE = 0.9  # share so far outside the mask that around it there is nothing else to tell it from
 OTHER = 0.06  # as much is of neither colour: a tear's paper, for instance; no more than half of it is in sound faces
 PURE, MIXED = 0.85, 2.5  # share just inside a mask that ends with the damage; levels by which JPEG changes it there
-SMEAR, MAX_SMEAR = 3, 1 / 100  # pixels that JPEG spoils at qualities of 75 to 95; of the photo's shorter side
+SMEAR, MAX_SMEAR = 3, 1 / 150  # pixels that JPEG spoils at qualities of 75 to 95; of the photo's shorter side
 SIDE, MAX_TILES = 256, 8  # pixels of what is looked at
 
 
@@ -149,7 +149,7 @@ def spilled(pixels, hole) -> float:
     rings = _rings(rim)
     reach = _reach(rings)
     if reach == np.inf:
-        return _farther(pixels, hole, SEEN) or (np.inf if rings[0] > MUCH else 0.0)
+        reach = _farther(pixels, hole, SEEN) or (np.inf if rings[0] > MUCH else 0.0)
     return max(reach, round(min(SMEAR, MAX_SMEAR * min(hole.shape))) if _smeared(rim) else 0.0)
 
 
