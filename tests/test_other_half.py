@@ -43,6 +43,8 @@ def ellipse(x, y, across, down):
 LEFT_EYE, RIGHT_EYE = (ellipse(*eye, 34, 24) for eye in EYES)
 MOUTH, NOSE, HALF_MOUTH = ellipse(177.5, 262, 48, 26), ellipse(177.5, 216, 30, 38), ellipse(154, 262, 28, 26)
 HALF_MOUTH &= COLUMNS < 178
+OPENING, CORNER = ellipse(*EYES[0], 19, 9), ellipse(146, 262, 14, 9)
+TEAR = (abs(ROWS - EYES[0, 1]) < 7) & ellipse(*EYES[0], 44, 44)
 
 
 class Blurred:
@@ -87,6 +89,22 @@ def test_what_the_other_half_shows_comes_back_and_is_said(hole, note):
     assert np.array_equal(picture[~hole], image[~hole])
     inner = cv2.erode(hole.astype(np.uint8), None, iterations=6).astype(bool)
     assert error(image, picture, inner) < 0.5 * error(image, without, inner)
+
+
+@pytest.mark.parametrize("hole", [OPENING, TEAR, CORNER], ids=["opening", "tear", "corner"])
+def test_an_eye_or_a_corner_of_the_mouth_comes_back_however_narrow_the_hole(hole):
+    image = symmetric_face()
+    (without, _), (picture, notes) = (restored(image, hole, other_half=half) for half in (False, True))
+    assert len(notes) == 1
+    assert notes[0].startswith("detail for the left ")
+    assert error(image, picture, hole) < 0.9 * error(image, without, hole)
+
+
+def test_a_tear_beside_them_is_continued_from_its_surroundings():
+    image, hole = symmetric_face(), (abs(ROWS - 130) < 7) & (COLUMNS < 178)  # through a brow and hair
+    picture, notes = restored(image, hole)
+    assert notes == []
+    assert np.array_equal(picture, restored(image, hole, other_half=False)[0])
 
 
 def test_a_lost_half_is_as_sharp_as_the_other():

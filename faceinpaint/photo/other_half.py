@@ -23,7 +23,8 @@ from faceinpaint.photo.light import LUMA
 from faceinpaint.photo.registration import LARGE, MIN_KNOWN, at, registered
 
 THIN = 0.3  # of a pixel damaged: as much is filled well enough to be looked at
-THICK = 11.0  # what is narrower is better continued from its surroundings
+THICK = 11.0  # what is narrower is better continued from its surroundings, but for
+NEAR = 12.0  # around an eye or a corner of the mouth, that has a partner: an eye's opening is 9 high
 NARROW = 8.5  # distance from the rim that nine tenths of a narrow part, such as a stroke, do not reach
 MIN_PART = 12  # pixels of a part of the hole: in a smaller one there is nothing to fit
 FINEST, LIGHT = 1.4, 10.0  # Gaussians: what is finer is unknown to the network, what is coarser is light
@@ -31,7 +32,7 @@ FITTED = {"narrow": 4.0, "small": 4.0, "large": 7.0}  # a Gaussian: the coarsest
 AGREE_WINDOW, BY_CHANCE = 3.0, 10.0  # a Gaussian; squared levels
 AGREE = {"narrow": (0.5, 1.0), "small": (0.1, 0.7), "large": (0.2, 0.8)}  # from no to full agreement
 ALIKE_WINDOW, GRAIN = 6.0, 0.05  # a Gaussian; squared levels
-ALIKE = {"narrow": (0.6, 1.0), "small": (0.4, 0.8), "large": (0.4, 0.8)}  # from no to full likeness
+ALIKE = (0.4, 0.8)  # from no to full likeness
 BANDS = (FINEST, 2.5, 4.0, 8.0)  # Gaussians: a band is what one leaves of the one before
 CARRIED = (1.0, 0.6, 0.7, 0.7)  # how much of each band is replaced, the finest first
 TRUST = (1.0, 1.0, 2.0, 2.0)  # the power of the agreement that this takes
@@ -118,6 +119,20 @@ class Detail:
     fit: float
 
 
+def around(points, reach):
+    """Which of the frame's pixels lie within `reach` of one of the `points` (x, y) [N, 2]: bool [178, 178]."""
+    rows, columns = np.indices((WHOLE_SIDE, WHOLE_SIDE))[..., None] + 0.5
+    return (np.hypot(columns - points[:, 0], rows - points[:, 1]) <= reach).any(axis=-1)
+
+
+def worth_detail(own, within: Alignment):
+    """What of `own`, bool [H, W], its surroundings continue worse than a partner does: what is `THICK`, and all that is
+    `NEAR` an eye or a corner of the mouth."""
+    near = around(np.delete(LANDMARKS, 2, axis=0), NEAR).view(np.uint8)
+    near = cv2.warpAffine(near, within.matrix(WHOLE_FRAME, WHOLE_SIDE), own.shape[::-1], flags=cv2.INTER_NEAREST)
+    return rim.thick_part(own, THICK * abs(within.turn)) | own & near.view(bool)
+
+
 def extent(part) -> str:
     """narrow, small or large: how much `part` leaves to the network."""
     if np.quantile(rim.depth(part)[part], 0.9) < NARROW:
@@ -133,15 +148,15 @@ def agreement(target, source, limits):
     return _ramp((2 * both + BY_CHANCE) / drawn, limits), drawn
 
 
-def alike(target, source, known, limits):
+def alike(target, source, known):
     """Whether the known surroundings of each pixel are as rough in `target` as in `source`, from 0 to 1 between
-    the `limits`: hair and ground are rougher than skin.
+    the limits of `ALIKE`: hair and ground are rougher than skin.
 
     target, source: pictures; known: in both, bool [178, 178].
     """
     fine = [picture @ LUMA - _blur(picture @ LUMA, FINEST) for picture in (target, source)]
     here, there = (_blur(known * rough**2, ALIKE_WINDOW) + GRAIN for rough in fine)
-    return _ramp(np.sqrt(here / there), limits)
+    return _ramp(np.sqrt(here / there), ALIKE)
 
 
 def shares(difference, gain):
@@ -171,7 +186,7 @@ def detail_of(part, lost, target, source: Source) -> Detail | None:
     x, y = registered(_band(target, FINEST, coarse), _band(picture, FINEST, coarse), known, part)
     there, seen = at(picture, x, y), at(np.float32(known), x, y) > 0.99
     gain, drawn = agreement(_band(target, FINEST, LIGHT), _band(there, FINEST, LIGHT), AGREE[size])
-    gain *= alike(target, there, ~lost & seen, ALIKE[size]) * np.clip(rim.depth(seen) / FADE, 0, 1)
+    gain *= alike(target, there, ~lost & seen) * np.clip(rim.depth(seen) / FADE, 0, 1)
     fit = float(np.average(gain[part], weights=drawn[part]))
     return Detail(part, source, x, y, gain * cv2.dilate(part.view(np.uint8), None, iterations=2), fit)
 
@@ -233,12 +248,12 @@ def with_detail(restored, own, within: Alignment, here: Source, sources) -> list
         What was added: nothing where no source shows the place.
     """
     hidden = resampled(own, within, WHOLE_FRAME, WHOLE_SIDE) > 1e-4
-    own = rim.thick_part(own, THICK * abs(within.turn))
-    thick = resampled(own, within, WHOLE_FRAME, WHOLE_SIDE) > 1e-4
+    own = worth_detail(own, within)
+    worth = resampled(own, within, WHOLE_FRAME, WHOLE_SIDE) > 1e-4
     picture, known = here.framed
     target = np.where(hidden[..., None], resampled(restored, within, WHOLE_FRAME, WHOLE_SIDE), picture)
     found = []
-    for part in parts_of(thick & ~outside(own.shape, within, WHOLE_FRAME, WHOLE_SIDE)):
+    for part in parts_of(worth & ~outside(own.shape, within, WHOLE_FRAME, WHOLE_SIDE)):
         details = [detail for source in sources if (detail := detail_of(part, ~known | hidden, target, source))]
         best = max(details, key=lambda detail: detail.fit, default=None)
         if best and (best.source.name is None or best.fit > FITS):
