@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+import skimage.data
 from PIL import Image
 
 from faceinpaint.__main__ import main
@@ -45,6 +46,7 @@ MOUTH, NOSE, HALF_MOUTH = ellipse(177.5, 262, 48, 26), ellipse(177.5, 216, 30, 3
 HALF_MOUTH &= COLUMNS < 178
 OPENING, CORNER = ellipse(*EYES[0], 19, 9), ellipse(146, 262, 14, 9)
 TEAR = (abs(ROWS - EYES[0, 1]) < 7) & ellipse(*EYES[0], 44, 44)
+NO_EYES = "both eyes are lost: detail for them can come from another photo of the person: --reference OTHER.jpg"
 
 
 class Blurred:
@@ -120,12 +122,14 @@ def test_a_lost_half_is_as_sharp_as_the_other():
 
 
 @pytest.mark.parametrize(
-    "hole", [LEFT_EYE | RIGHT_EYE, MOUTH, NOSE, MOUTH | NOSE], ids=["eyes", "mouth", "nose", "both"]
+    ("hole", "notes"),
+    [(LEFT_EYE | RIGHT_EYE, [NO_EYES]), (MOUTH, []), (NOSE, []), (MOUTH | NOSE, [])],
+    ids=["eyes", "mouth", "nose", "both"],
 )
-def test_what_has_no_other_half_stays_as_it_was_to_the_bit(hole):
+def test_what_has_no_other_half_stays_as_it_was_to_the_bit(hole, notes):
     image = symmetric_face()
-    picture, notes = restored(image, hole)
-    assert notes == []
+    picture, said = restored(image, hole)
+    assert said == notes
     assert np.array_equal(picture, restored(image, hole, other_half=False)[0])
 
 
@@ -246,6 +250,24 @@ def test_another_photo_that_does_not_fit_is_refused_in_a_line():
     picture, notes = restored(image, MOUTH, references=[reference(other, name="wall.jpg")])
     assert notes == ["wall.jpg: nothing was taken from it; it does not fit, or something else does better"]
     assert np.array_equal(picture, restored(image, MOUTH)[0])
+
+
+def test_a_photo_without_a_face_is_refused_in_a_line():
+    image, cup = symmetric_face(), Reference(skimage.data.coffee(), np.array([(200.0, 80), (260, 80)]), "coffee.png")
+    picture, notes = restored(image, MOUTH, references=[cup])
+    assert notes == ["coffee.png: nothing was taken from it; it does not fit, or something else does better"]
+    assert np.array_equal(picture, restored(image, MOUTH)[0])
+
+
+@pytest.mark.parametrize("hole", [LEFT_EYE | RIGHT_EYE, abs(ROWS - EYES[0, 1]) < 10], ids=["eyes", "tear"])
+def test_who_lost_both_eyes_reads_what_would_help(hole):
+    image = symmetric_face()
+    hole = hole & ellipse(178, 178, 110, 170)
+    wall = np.random.default_rng(1).integers(0, 256, image.shape, np.uint8)
+    assert NO_EYES in restored(image, hole)[1]
+    assert NO_EYES in restored(image, hole, references=[reference(wall)])[1]
+    assert NO_EYES not in restored(image, hole, references=[reference(image)])[1]
+    assert NO_EYES not in restored(image, LEFT_EYE | MOUTH)[1]
 
 
 def test_the_best_fitting_photo_is_taken():

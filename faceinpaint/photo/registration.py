@@ -87,13 +87,31 @@ def bent(target, source, x, y, pixel=1):
     return tuple(axis + cv2.GaussianBlur(bend, (0, 0), BEND_SMOOTH / pixel) for axis, bend in ((x, across), (y, down)))
 
 
-def registered(target, source, known, part):
-    """As `fitting`; for a large `part` at half the resolution, and `bent`."""
-    if part.sum() <= LARGE:
-        return fitting(target, source, known, part)
+def _halved(target, source, known, part):
+    """The four at half the resolution."""
     side = (WHOLE_SIDE // 2,) * 2
     target, source, share, core = (
         cv2.resize(np.float32(picture), side, interpolation=cv2.INTER_AREA) for picture in (target, source, known, part)
     )
-    field = bent(target, source, *fitting(target, source, share > 0.99, core > 0.5, 2), 2)
+    return target, source, share > 0.99, core > 0.5
+
+
+def correlation(target, source, known, part) -> float:
+    """How alike `target` is in the `part`, at half the resolution, and `source` where `fitting` finds it again:
+    <ts> / sqrt(<t²> <s²>), in [-1, 1]; 0 where too little of it is known."""
+    target, source, known, part = _halved(target, source, known, part)
+    x, y = fitting(target, source, known, part, 2)
+    seen = part & (at(np.float32(known), x, y) > 0.99)
+    target, source = target[seen], at(source, x, y)[seen]
+    if seen.sum() <= MIN_KNOWN * part.sum():
+        return 0.0
+    return float(target @ source / np.sqrt((target @ target) * (source @ source) + 1e-6))
+
+
+def registered(target, source, known, part):
+    """As `fitting`; for a large `part` at half the resolution, and `bent`."""
+    if part.sum() <= LARGE:
+        return fitting(target, source, known, part)
+    target, source, known, part = _halved(target, source, known, part)
+    field = bent(target, source, *fitting(target, source, known, part, 2), 2)
     return tuple(2 * cv2.resize(axis, (WHOLE_SIDE,) * 2, interpolation=cv2.INTER_LINEAR) + 0.5 for axis in field)

@@ -26,7 +26,7 @@ from faceinpaint.config import WHOLE_SIDE
 from faceinpaint.photo import classical, grain, ground, reference, rim, sharpness
 from faceinpaint.photo.alignment import WHOLE_FRAME, Alignment, Square, enlarged, outside, resampled
 from faceinpaint.photo.light import Levels, Tone
-from faceinpaint.photo.other_half import Source, notes_of, with_detail
+from faceinpaint.photo.other_half import Source, lacking, notes_of, with_detail
 from faceinpaint.photo.upright import way_round
 
 MARGIN = 0.1  # of the square's side: what is known at least on every side of a hole, where the whole frame allows it
@@ -256,18 +256,20 @@ def restore_in_place(pixels, hole, restorer, faces, other_half=True, references=
     size = restorer.config.size
     widths = [_widest_thin(alignment, restorer.config) for alignment in alignments]
     left_over = classical.thick_part(hole, min(widths, default=min(hole.shape) / WHOLE_SIDE))
-    thick, areas, details = left_over.sum(), [], []
+    thick, areas, details, unaided = left_over.sum(), [], [], []
     for repair in repairs_of(hole, alignments, restorer.config):
         areas.append(_area(repair, hole.shape, size))
         sources = sources_for(repair, pixels, hole, other_half, references)
-        *_, (_, restored) = steps(pixels, repair, restorer, sources, details)
+        *_, (_, restored) = steps(pixels, repair, restorer, sources, found := [])
+        details += found
+        unaided += lacking(sources[0], found)
         pixels[repair.inside][repair.own] = classical.as_pixels(restored, pixels.dtype)[repair.own]
         left_over[repair.inside][repair.own] = False
     if areas:
         classical.fill(pixels, left_over)
     _finish(pixels, hole, with_grain)
     turned = [round(np.rad2deg(np.angle(alignment.turn))) for alignment in alignments]
-    notes = _turn_notes(turned, doubts) + notes_of(details, [other.name for other in references])
+    notes = _turn_notes(turned, doubts) + notes_of(details, [other.name for other in references]) + unaided
     return notes + _notes(thick, left_over.sum(), areas, bool(alignments))
 
 
