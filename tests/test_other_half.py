@@ -47,6 +47,7 @@ HALF_MOUTH &= COLUMNS < 178
 OPENING, CORNER = ellipse(*EYES[0], 19, 9), ellipse(146, 262, 14, 9)
 TEAR = (abs(ROWS - EYES[0, 1]) < 7) & ellipse(*EYES[0], 44, 44)
 NO_EYES = "both eyes are lost: detail for them can come from another photo of the person: --reference OTHER.jpg"
+REFUSAL = "; --no-other-half leaves it out"
 
 
 class Blurred:
@@ -78,9 +79,9 @@ def error(image, picture, hole):
 @pytest.mark.parametrize(
     ("hole", "note"),
     [
-        (LEFT_EYE, "detail for the left eye was taken from the right one"),
-        (RIGHT_EYE, "detail for the right eye was taken from the left one"),
-        (HALF_MOUTH, "detail for the left half of the mouth was taken from the right half"),
+        (LEFT_EYE, "detail for the left eye was taken from the right one" + REFUSAL),
+        (RIGHT_EYE, "detail for the right eye was taken from the left one" + REFUSAL),
+        (HALF_MOUTH, "detail for the left half of the mouth was taken from the right half" + REFUSAL),
     ],
 )
 def test_what_the_other_half_shows_comes_back_and_is_said(hole, note):
@@ -118,7 +119,7 @@ def test_a_lost_half_is_as_sharp_as_the_other():
     )
     assert blurred < 0.3 * sharp
     assert 0.6 * sharp < picture < 1.1 * sharp
-    assert restored(image, hole)[1][0] == "detail for the left side of the face was taken from the right side"
+    assert restored(image, hole)[1][0] == "detail for the left side of the face was taken from the right side" + REFUSAL
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,7 @@ def test_the_light_stays_on_its_side():
     light = np.linspace(0.4, 1, SIDE)[:, None]
     image = np.rint(symmetric_face() * light).astype(np.uint8)
     picture, notes = restored(image, LEFT_EYE)
-    assert notes == ["detail for the left eye was taken from the right one"]
+    assert notes == ["detail for the left eye was taken from the right one" + REFUSAL]
     assert abs(picture[LEFT_EYE].mean() - image[LEFT_EYE].mean()) < 2
     assert picture[LEFT_EYE].mean() < 0.9 * image[RIGHT_EYE].mean()
 

@@ -895,8 +895,9 @@ from faceinpaint.__main__ import main
 assert main({arguments}) == 0
 print(*{{"tensorflow", "keras", "matplotlib", "mtcnn"}} & set(sys.modules))"""
     run = python("-c", code)
-    told = "faceinpaint: photo.png: detail for the left eye was taken from the right one\n"
-    assert (run.returncode, run.stdout, run.stderr) == (0, "out.png: restored\n\n", told)
+    told = "detail for the left eye was taken from the right one; --no-other-half leaves it out"
+    expected = (0, "out.png: restored\n\n", f"faceinpaint: photo.png: {told}\n")
+    assert (run.returncode, run.stdout, run.stderr) == expected
 
 
 def test_importing_what_restores_and_paints_imports_nothing_heavy():
