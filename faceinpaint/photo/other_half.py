@@ -24,11 +24,11 @@ from faceinpaint.photo.light import LUMA
 from faceinpaint.photo.registration import LARGE, MIN_KNOWN, at, correlation, registered
 
 THIN = 0.3  # of a pixel damaged: as much is filled well enough to be looked at
-THICK = 11.0  # what is narrower is better continued from its surroundings, but for
-NEAR = 12.0  # around an eye or a corner of the mouth, that has a partner: an eye's opening is 9 high
-FACE = 38.0  # around the nose: eyes, nose and mouth
+THICK = 11.0  # what is narrower is better continued from its surroundings
+NEAR = 12.0  # of an eye or a corner of the mouth: there nothing is too narrow; an eye's opening is 9 high
+FACE = 38.0  # around the nose: what shows a face is eyes, nose and mouth
 MIN_LIKENESS = 0.3  # the correlation of both faces there: see `shows_face`
-OPENING = 4.5  # around an eye's middle
+OPENING = 4.5  # around an eye's middle: an eye of which half of this is known is not lost
 NARROW = 8.5  # distance from the rim that nine tenths of a narrow part, such as a stroke, do not reach
 MIN_PART = 12  # pixels of a part of the hole: in a smaller one there is nothing to fit
 FINEST, LIGHT = 1.4, 10.0  # Gaussians: what is finer is unknown to the network, what is coarser is light
