@@ -26,7 +26,7 @@ from faceinpaint.config import WHOLE_SIDE
 from faceinpaint.photo import classical, grain, ground, reference, rim, sharpness
 from faceinpaint.photo.alignment import WHOLE_FRAME, Alignment, Square, enlarged, outside, resampled
 from faceinpaint.photo.light import Levels, Tone
-from faceinpaint.photo.other_half import Source, lacking, notes_of, with_detail
+from faceinpaint.photo.other_half import Detail, Source, lacking, notes_of, with_detail
 from faceinpaint.photo.upright import way_round
 
 MARGIN = 0.1  # of the square's side: what is known at least on every side of a hole, where the whole frame allows it
@@ -248,22 +248,27 @@ def steps(photo, repair: Repair, restorer, sources, details: list):
     yield "detail of the other half", restored
 
 
+def _repair_face(pixels, repair: Repair, restorer, sources) -> tuple[list[Detail], list[str]]:
+    """Repairs one face in place; returns the details that were added, and what `lacking` says."""
+    *_, (_, restored) = steps(pixels, repair, restorer, sources, details := [])
+    pixels[repair.inside][repair.own] = classical.as_pixels(restored, pixels.dtype)[repair.own]
+    return details, lacking(sources[0], details)
+
+
 def restore_in_place(pixels, hole, restorer, faces, other_half=True, references=(), with_grain=True) -> list[str]:
     """As `restore_photo`, but `pixels` themselves are changed; hole: bool [H, W]. Returns the notes."""
     found, doubts = _ways_round(pixels, hole, faces, restorer)
     alignments = [Alignment.of(landmarks[:2] if len(landmarks) == 3 else landmarks) for landmarks in found]
     classical.fill(pixels, hole)
-    size = restorer.config.size
     widths = [_widest_thin(alignment, restorer.config) for alignment in alignments]
     left_over = classical.thick_part(hole, min(widths, default=min(hole.shape) / WHOLE_SIDE))
     thick, areas, details, unaided = left_over.sum(), [], [], []
     for repair in repairs_of(hole, alignments, restorer.config):
-        areas.append(_area(repair, hole.shape, size))
         sources = sources_for(repair, pixels, hole, other_half, references)
-        *_, (_, restored) = steps(pixels, repair, restorer, sources, found := [])
-        details += found
-        unaided += lacking(sources[0], found)
-        pixels[repair.inside][repair.own] = classical.as_pixels(restored, pixels.dtype)[repair.own]
+        added, advice = _repair_face(pixels, repair, restorer, sources)
+        areas.append(_area(repair, hole.shape, restorer.config.size))
+        details += added
+        unaided += advice
         left_over[repair.inside][repair.own] = False
     if areas:
         classical.fill(pixels, left_over)

@@ -37,7 +37,7 @@ BOUNDS = {
     ("grey", "off the tone"): (0, 1),
     ("sepia", "off the tone"): (0, 1),
     ("grain", "inside / outside"): (0.8, 1.25),
-    ("less grain", "inside / outside"): (0.8, 1.25),
+    ("coarse grain", "inside / outside"): (0.8, 1.25),
     ("dust", "costs, dB"): (-1, 0.2),
     ("tight mask", "rim / around"): (0, 2),
     ("white damage in a JPEG", "costs, dB"): (-1, 4),
@@ -100,14 +100,29 @@ def _toned(photo, number, repair, tone):
     return {"off the tone": np.linalg.norm(inside - along, axis=1).max(), "PSNR": psnr(toned, restored, hole)}
 
 
+def _inside_over_outside(photo, hole, blur):
+    """What of `photo` is finer than a Gaussian of `blur` pixels: its deviation in the hole over that around it."""
+    luma = (photo @ LUMA).astype(np.float32)
+    fine = luma - cv2.GaussianBlur(luma, (0, 0), blur)
+    around = (depth(~hole) > 0) & (depth(~hole) < 6 * blur)
+    return {"inside / outside": fine[depth(hole) > blur].std() / fine[around].std()}
+
+
 def grain(photo, number, repair, sigma):
-    """What is finer than a Gaussian of 2 pixels: its deviation in the hole over that around it."""
+    """The grain of an eye and a mouth over that around them. The less grain, the more of the eye itself is in it: where
+    sigma is 10 the undamaged photo has half as much again, so it has no bound."""
     noise = np.random.default_rng(number).normal(0, sigma, photo.shape)
     grainy, hole = np.rint(np.clip(photo + noise, 0, 255)).astype(np.uint8), eye_and_mouth()
-    luma = (repair(whitened(grainy, hole), hole, EYES) @ LUMA).astype(np.float32)
-    fine = luma - cv2.GaussianBlur(luma, (0, 0), 2)
-    around = (depth(~hole) > 0) & (depth(~hole) < 12)
-    return {"inside / outside": fine[depth(hole) > 2].std() / fine[around].std()}
+    return _inside_over_outside(repair(whitened(grainy, hole), hole, EYES), hole, 2)
+
+
+def coarse_grain(photo, number, repair):
+    """A large scan, its grain some pixels wide, with a hole in a cheek: as `grain`."""
+    photo, eyes = enlarged(photo, 4)
+    noise = cv2.GaussianBlur(np.random.default_rng(number).normal(0, 1, photo.shape), (0, 0), 2.5)
+    grainy = np.rint(np.clip(photo + 12 * noise / noise.std(), 0, 255)).astype(np.uint8)
+    hole = ellipse((252, 540), (60, 45), grainy.shape[:2])
+    return _inside_over_outside(repair(whitened(grainy, hole), hole, eyes), hole, 5)
 
 
 def _exposed(photo, number, repair, gain, offset):
@@ -176,6 +191,7 @@ CASES = {
     "sepia": partial(_toned, tone=SEPIA),
     "grain": partial(grain, sigma=28),
     "less grain": partial(grain, sigma=10),
+    "coarse grain": coarse_grain,
     "faded": partial(_exposed, gain=0.35, offset=165),
     "dark": partial(_exposed, gain=0.12, offset=0),
     "dust": dust,
@@ -183,7 +199,7 @@ CASES = {
     "white damage in a JPEG": white_in_jpeg,
     "torn corner": torn_corner,
 }
-SLOW = {"rim", "dust", "tight mask", "white damage in a JPEG"}
+SLOW = {"rim", "coarse grain", "dust", "tight mask", "white damage in a JPEG"}
 
 
 def repairer(restorer):
