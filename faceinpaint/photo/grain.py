@@ -31,7 +31,7 @@ def _roughness(picture, where):
     """Variance of the fine luma around each pixel, of those in the bool `where` alone: [H, W]."""
     luma = picture @ LUMA
     fine = np.square(luma - cv2.GaussianBlur(luma, (0, 0), FINE))
-    return _mean(fine * where) / np.maximum(_mean(where), 1e-3)
+    return np.maximum(_mean(fine * where), 0) / np.maximum(_mean(where), 1e-3)  # where it is flat, rounding is below 0
 
 
 def _places(picture, known):
