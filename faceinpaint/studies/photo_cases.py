@@ -37,7 +37,7 @@ BOUNDS = {
     ("grey", "off the tone"): (0, 1),
     ("sepia", "off the tone"): (0, 1),
     ("grain", "inside / outside"): (0.8, 1.25),
-    ("coarse grain", "inside / outside"): (0.8, 1.25),
+    ("coarse grain", "restored / undamaged"): (0.8, 1.25),
     ("dust", "costs, dB"): (-1, 0.2),
     ("tight mask", "rim / around"): (0, 2),
     ("white damage in a JPEG", "costs, dB"): (-1, 4),
@@ -100,29 +100,32 @@ def _toned(photo, number, repair, tone):
     return {"off the tone": np.linalg.norm(inside - along, axis=1).max(), "PSNR": psnr(toned, restored, hole)}
 
 
-def _inside_over_outside(photo, hole, blur):
-    """What of `photo` is finer than a Gaussian of `blur` pixels: its deviation in the hole over that around it."""
+def _fine(photo, blur):
+    """What of the luma of `photo` is finer than a Gaussian of `blur` pixels."""
     luma = (photo @ LUMA).astype(np.float32)
-    fine = luma - cv2.GaussianBlur(luma, (0, 0), blur)
-    around = (depth(~hole) > 0) & (depth(~hole) < 6 * blur)
-    return {"inside / outside": fine[depth(hole) > blur].std() / fine[around].std()}
+    return luma - cv2.GaussianBlur(luma, (0, 0), blur)
 
 
 def grain(photo, number, repair, sigma):
-    """The grain of an eye and a mouth over that around them. The less grain, the more of the eye itself is in it: where
-    sigma is 10 the undamaged photo has half as much again, so it has no bound."""
+    """What is finer than a Gaussian of 2 pixels: its deviation in the hole over that around it. The less grain, the
+    more of it is the eye itself: where sigma is 10, an undamaged photo has half as much again, so that has no bound."""
     noise = np.random.default_rng(number).normal(0, sigma, photo.shape)
     grainy, hole = np.rint(np.clip(photo + noise, 0, 255)).astype(np.uint8), eye_and_mouth()
-    return _inside_over_outside(repair(whitened(grainy, hole), hole, EYES), hole, 2)
+    fine = _fine(repair(whitened(grainy, hole), hole, EYES), 2)
+    around = (depth(~hole) > 0) & (depth(~hole) < 12)
+    return {"inside / outside": fine[depth(hole) > 2].std() / fine[around].std()}
 
 
 def coarse_grain(photo, number, repair):
-    """A large scan, its grain some pixels wide, with a hole in a cheek: as `grain`."""
+    """A large scan, its grain some pixels wide, with a hole in a cheek. What is finer than a Gaussian of 5 pixels: its
+    deviation in the hole over the undamaged photo's there."""
     photo, eyes = enlarged(photo, 4)
     noise = cv2.GaussianBlur(np.random.default_rng(number).normal(0, 1, photo.shape), (0, 0), 2.5)
     grainy = np.rint(np.clip(photo + 12 * noise / noise.std(), 0, 255)).astype(np.uint8)
     hole = ellipse((252, 540), (60, 45), grainy.shape[:2])
-    return _inside_over_outside(repair(whitened(grainy, hole), hole, eyes), hole, 5)
+    pictures = repair(whitened(grainy, hole), hole, eyes), grainy
+    restored, undamaged = (_fine(picture, 5)[depth(hole) > 5].std() for picture in pictures)
+    return {"restored / undamaged": restored / undamaged}
 
 
 def _exposed(photo, number, repair, gain, offset):
