@@ -28,7 +28,6 @@ THICK = 11.0  # what is narrower is better continued from its surroundings
 NEAR = 12.0  # of an eye or a corner of the mouth: there nothing is too narrow; an eye's opening is 9 high
 FACE = 38.0  # around the nose: what shows a face is eyes, nose and mouth
 MIN_LIKENESS = 0.3  # the correlation of both faces there: see `shows_face`
-OPENING = 4.5  # around an eye's middle: an eye of which half of this is known is not lost
 NARROW = 8.5  # distance from the rim that nine tenths of a narrow part, such as a stroke, do not reach
 MIN_PART = 50  # pixels of a part of the hole: in a smaller one, a speck, there is nothing to fit
 FINEST, LIGHT = 1.4, 10.0  # Gaussians: what is finer is unknown to the network, what is coarser is light
@@ -42,17 +41,6 @@ CARRIED = (1.0, 0.6, 0.7, 0.7)  # how much of each band is replaced, the finest 
 TRUST = (1.0, 1.0, 2.0, 2.0)  # the power of the agreement that this takes
 FADE = 1.2  # from the rim inwards
 FITS = 0.2  # of full agreement: a worse fit is not worth a word, nor is another photo
-
-# What a part is called that shows these of `LANDMARKS`, and what its partner is called.
-NAMES = {
-    (0,): ("left eye", "right one"),
-    (1,): ("right eye", "left one"),
-    (0, 1): ("eyes", ""),
-    (2,): ("nose", ""),
-    (3,): ("left half of the mouth", "right half"),
-    (4,): ("right half of the mouth", "left half"),
-    (3, 4): ("mouth", ""),
-}
 
 
 def _blur(picture, sigma):
@@ -231,38 +219,6 @@ def parts_of(lost) -> Iterator[np.ndarray]:
     for label in range(1, count):
         if (labels == label).sum() >= MIN_PART:
             yield labels == label
-
-
-def note_of(detail: Detail) -> str:
-    """The line for the user: what was taken from where."""
-    shown = tuple(i for i, (x, y) in enumerate(LANDMARKS.astype(int)) if detail.part[y, x])
-    left = np.nonzero(detail.part)[1].mean() < WHOLE_SIDE / 2
-    sides = ("left side of the face", "right side") if left else ("right side of the face", "left side")
-    name, partner = NAMES.get(shown, sides if detail.source.name is None else ("face", ""))
-    source = detail.source.name or f"the {partner}; --no-other-half leaves it out"
-    return f"detail for the {name} was taken from {source}"
-
-
-def notes_of(details, names) -> list[str]:
-    """Lines for the user: which of `details` are worth a word, and which other photos, of `names`, gave nothing."""
-    notes = [note_of(detail) for detail in details if detail.fit > FITS]
-    used = {detail.source.name for detail in details}
-    notes += [f"{name}: nothing was taken from it; it does not fit, or something else does better"
-              for name in names if name not in used]  # fmt: skip
-    return list(dict.fromkeys(notes))
-
-
-def lacking(here: Source, details) -> list[str]:
-    """A line for the user where both eyes of the photo that is repaired are lost, and none of its `details` is theirs.
-
-    here: as `with_detail` takes it; details: what that returned.
-    """
-    _, known = here.framed
-    eyes = [around(eye[None], OPENING) for eye in LANDMARKS[:2]]
-    lost = all(known[eye].mean() < MIN_KNOWN for eye in eyes)
-    given = any(detail.fit > FITS and detail.part[eye].any() for detail in details for eye in eyes)
-    advice = "both eyes are lost: detail for them can come from another photo of the person: --reference OTHER.jpg"
-    return [advice] if lost and not given else []
 
 
 def with_detail(restored, own, within: Alignment, here: Source, sources) -> list[Detail]:

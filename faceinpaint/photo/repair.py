@@ -23,17 +23,15 @@ import numpy as np
 
 from faceinpaint.classical import around
 from faceinpaint.config import WHOLE_SIDE
-from faceinpaint.photo import classical, grain, ground, reference, rim, sharpness
+from faceinpaint.photo import classical, grain, ground, notes, reference, rim, sharpness
 from faceinpaint.photo.alignment import WHOLE_FRAME, Alignment, Square, enlarged, outside, resampled
 from faceinpaint.photo.light import Levels, Tone
-from faceinpaint.photo.other_half import Detail, Source, lacking, notes_of, with_detail
+from faceinpaint.photo.other_half import Detail, Source, with_detail
 from faceinpaint.photo.upright import way_round
 
 MARGIN = 0.1  # of the square's side: what is known at least on every side of a hole, where the whole frame allows it
-MAX_HOLE = 0.5  # fraction of the network's picture; training draws no larger connected hole (masks.TRAINING_MIX)
 SAMPLE = 40_000  # pixels of the photo show its tone
 MIN_KNOWN = 0.25  # of such a pixel
-MAX_TURN = 75  # degrees; a face turned by more is said
 THIN = 1.5  # of the network's pixels, where it sees the whole frame: what is narrower is filled classically
 FINER = 2  # the mismatch at the rim is read at this many times the network's pixels
 
@@ -181,25 +179,6 @@ def _area(repair: Repair, shape, size) -> float:
     return float((hidden(repair, size) > 1e-4)[inside].sum() / max(inside.sum(), 1))
 
 
-def _notes(hole, left_over, areas, any_face) -> list[str]:
-    """What the user should know, a line each. hole, left_over: pixels too wide to be filled classically, and those of
-    them that no face repairs; areas: of each face, `_area`."""
-    notes = [
-        f"{area:.0%} of the face's square is hole, more than the {MAX_HOLE:.0%} trained with: "
-        "expect a likeness at best; mask only the damage"
-        for area in areas
-        if area > MAX_HOLE
-    ]
-    if left_over and not any_face:
-        notes.append("no face found: filled from the surroundings alone; name the eyes: --eyes X1,Y1,X2,Y2")
-    elif left_over:
-        notes.append(
-            f"{max(left_over / hole, 0.01):.0%} of the hole is outside the face: filled from its surroundings; if that "
-            "is another face, name its eyes with --eyes"
-        )
-    return notes
-
-
 def _finish(pixels, hole, with_grain):
     """Lays the photo's grain over all of its `hole`, and puts that on the photo's tone, if it has one, in place."""
     step = int(np.ceil(np.sqrt(hole.size / SAMPLE)))
@@ -217,14 +196,6 @@ def _ways_round(pixels, hole, faces, restorer) -> tuple[list[np.ndarray], list[b
     """The landmarks of each face, and whether it may be upside-down, as `way_round` has them."""
     found = [way_round(pixels, hole, landmarks, restorer) for landmarks in faces]
     return [landmarks for landmarks, _ in found], [doubt for _, doubt in found]
-
-
-def _turn_notes(turns, doubts) -> list[str]:
-    """turns: of each face in the photo, degrees; doubts: whether it may be upside-down."""
-    nose = "add its nose: --eyes X1,Y1,X2,Y2,X3,Y3"
-    turned = f"taken for a face turned by {{}}°, the likelier way; to say otherwise, {nose}"
-    notes = [turned.format(abs(turn)) for turn in turns if abs(turn) > MAX_TURN]
-    return notes + [f"taken for upright, which is hard to tell here; if it is upside-down, {nose}"] * any(doubts)
 
 
 def sources_for(repair: Repair, pixels, hole, other_half, references) -> tuple[Source, list[Source]]:
@@ -249,10 +220,10 @@ def steps(photo, repair: Repair, restorer, sources, details: list):
 
 
 def _repair_face(pixels, repair: Repair, restorer, sources) -> tuple[list[Detail], list[str]]:
-    """Repairs one face in place; returns the details that were added, and what `lacking` says."""
+    """Repairs one face in place; returns the details that were added, and what `notes.of_eyes` says."""
     *_, (_, restored) = steps(pixels, repair, restorer, sources, details := [])
     pixels[repair.inside][repair.own] = classical.as_pixels(restored, pixels.dtype)[repair.own]
-    return details, lacking(sources[0], details)
+    return details, notes.of_eyes(sources[0], details)
 
 
 def restore_in_place(pixels, hole, restorer, faces, other_half=True, references=(), with_grain=True) -> list[str]:
@@ -274,8 +245,8 @@ def restore_in_place(pixels, hole, restorer, faces, other_half=True, references=
         classical.fill(pixels, left_over)
     _finish(pixels, hole, with_grain)
     turned = [round(np.rad2deg(np.angle(alignment.turn))) for alignment in alignments]
-    notes = _turn_notes(turned, doubts) + notes_of(details, [other.name for other in references]) + unaided
-    return notes + _notes(thick, left_over.sum(), areas, bool(alignments))
+    told = notes.of_turns(turned, doubts) + notes.of_details(details, [other.name for other in references]) + unaided
+    return told + notes.of_hole(thick, left_over.sum(), areas, bool(alignments))
 
 
 def restore_photo(
@@ -299,5 +270,5 @@ def restore_photo(
         continued from its surroundings because it lies outside every face, what is larger than trained.
     """
     restored = pixels.copy()
-    notes = restore_in_place(restored, np.asarray(mask) != 0, restorer, faces, other_half, references, with_grain)
-    return restored, notes
+    told = restore_in_place(restored, np.asarray(mask) != 0, restorer, faces, other_half, references, with_grain)
+    return restored, told
