@@ -95,16 +95,16 @@ def by_reference(faces: dict, restorer, distance) -> list[dict]:
 
 def by_placement(faces, restorer, distance, count) -> dict:
     """A row of `count` random placements, each measured in the face's whole frame of 178 pixels."""
-    rng, stages, lost = np.random.default_rng(2019), ([], [], []), []
+    rng, kept, lost = np.random.default_rng(2019), ([], [], []), []
     for index in progress.shown(range(count), unit="placement"):
         image, where, hole = placed(faces[index % len(faces)], rng)
         eyes = np.stack([where.turn * (x + 1j * y) + where.shift for x, y in EYES + 0.5])
         eyes = np.stack([eyes.real, eyes.imag], axis=-1)
         pictures = (image, *(upright_repaired(image, hole, restorer, eyes, other_half=half) for half in (False, True)))
-        for stage, picture in zip(stages, pictures, strict=True):
-            stage.append(np.rint(resampled(picture, where, WHOLE_FRAME, WHOLE_SIDE)).astype(np.uint8))
+        for one, picture in zip(kept, pictures, strict=True):
+            one.append(np.rint(resampled(picture, where, WHOLE_FRAME, WHOLE_SIDE)).astype(np.uint8))
         lost.append(resampled(hole, where, WHOLE_FRAME, WHOLE_SIDE) > 0.5)
-    image, before, after = stages
+    image, before, after = kept
     measured = (values(image, restored, lost, distance) for restored in (before, after))
     return compared(*measured, hole="placements", source="other half")
 
@@ -123,15 +123,15 @@ def by_large_photo(photos, restorer, distance) -> tuple[list[dict], list]:
     eyes = [ellipse(eye, (113, 80), shape) for eye in FFHQ_EYES.astype(int)]
     rows, sheet = [], []
     for name, lost in {"one eye, large": eyes, "left half, large": [np.indices(shape)[1] < 510]}.items():
-        stages = [], [], [], []
+        kept = [], [], [], []
         for hole, image in itertools.product(lost, photos):
             before, after = (
                 upright_repaired(image, hole, restorer, FFHQ_EYES, other_half=half) for half in (False, True)
             )
             part = around(hole) if lost is eyes else np.s_[:]
-            for stage, picture in zip(stages, (image, before, after, hole), strict=True):
-                stage.append(picture[part])
-        images, before, after, parts = stages
+            for one, picture in zip(kept, (image, before, after, hole), strict=True):
+                one.append(picture[part])
+        images, before, after, parts = kept
         measured = (values(images, restored, parts, distance, 3.0) for restored in (before, after))
         rows.append(compared(*measured, hole=name, source="other half"))
         sheet += zip(images, before, after, strict=True)
