@@ -25,7 +25,8 @@ from faceinpaint.photo.registration import LARGE, MIN_KNOWN, at, correlation, re
 
 THIN = 0.3  # of a pixel damaged: as much is filled well enough to be looked at
 THICK = 11.0  # what is narrower is better continued from its surroundings
-NEAR = 12.0  # of an eye or a corner of the mouth: there nothing is too narrow; an eye's opening is 9 high
+NEAR = 12.0  # of an eye or a corner of the mouth: there only a scratch is too narrow; an eye's opening is 9 high
+SCRATCH = 4.0  # what is narrower
 FACE = 38.0  # around the nose: what shows a face is eyes, nose and mouth
 MIN_LIKENESS = 0.3  # the correlation of both faces there: see `shows_face`
 NARROW = 8.5  # distance from the rim that nine tenths of a narrow part, such as a stroke, do not reach
@@ -118,11 +119,12 @@ def around(points, reach):
 
 
 def worth_detail(own, within: Alignment):
-    """What of `own`, bool [H, W], its surroundings continue worse than a partner does: what is `THICK`, and all that is
+    """What of `own`, bool [H, W], its surroundings continue worse than a partner does: what is `THICK`, or no scratch and
     `NEAR` an eye or a corner of the mouth."""
     near = around(np.delete(LANDMARKS, 2, axis=0), NEAR).view(np.uint8)
     near = cv2.warpAffine(near, within.matrix(WHOLE_FRAME, WHOLE_SIDE), own.shape[::-1], flags=cv2.INTER_NEAREST)
-    return rim.thick_part(own, THICK * abs(within.turn)) | own & near.view(bool)
+    thick, scratched = (rim.thick_part(own, width * abs(within.turn)) for width in (THICK, SCRATCH))
+    return thick | scratched & near.view(bool)
 
 
 def shows_face(target, shown, source: Source) -> bool:
