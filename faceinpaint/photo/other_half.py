@@ -119,8 +119,8 @@ def around(points, reach):
 
 
 def worth_detail(own, within: Alignment):
-    """What of `own`, bool [H, W], its surroundings continue worse than a partner does: what is `THICK`, or no scratch and
-    `NEAR` an eye or a corner of the mouth."""
+    """What of `own`, bool [H, W], its surroundings continue worse than a partner does: what is `THICK`, or `NEAR` an
+    eye or a corner of the mouth and no scratch."""
     near = around(np.delete(LANDMARKS, 2, axis=0), NEAR).view(np.uint8)
     near = cv2.warpAffine(near, within.matrix(WHOLE_FRAME, WHOLE_SIDE), own.shape[::-1], flags=cv2.INTER_NEAREST)
     thick, scratched = (rim.thick_part(own, width * abs(within.turn)) for width in (THICK, SCRATCH))
