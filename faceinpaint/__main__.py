@@ -36,9 +36,8 @@ def train(args):
     needed to go on. The sample takes about 10 minutes on two cores, CelebA's 19,000 faces about two hours. Stop with
     Ctrl-C whenever you like: the same command goes on after the last finished epoch.
 
-    On several machines, start the same command on each, with --strategy multiworker and with TF_CONFIG set, on the
-    first of two to {"cluster": {"worker": ["first:2222", "second:2222"]}, "task": {"type": "worker", "index": 0}}. Each
-    needs the data; the first one writes the run.
+    On several machines, start the same command on each, with --strategy multiworker and with TF_CONFIG set (where it is
+    not, an example is printed). Each needs the data; the first one writes the run.
 
     Example: python -m faceinpaint train --data img_align_celeba.zip --epochs 15
     """

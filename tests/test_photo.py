@@ -753,8 +753,8 @@ def measured(face, part, side, restorer, rng):
     scene, where = placed(face, side, rng)
     hole = part_hole(where, part, scene.shape[:2])
     damaged = np.where(hole[..., None], rng.integers(0, 256, 3, np.uint8), scene)
-    restored, notes = restore_photo(damaged, hole, restorer, [in_photo(where, LANDMARKS[:3])], other_half=False)
-    assert notes == []
+    restored, notes = restore_photo(damaged, hole, restorer, [in_photo(where, LANDMARKS[:2])], other_half=False)
+    assert [note for note in notes if not note.startswith("taken for upright, which is hard to tell here")] == []
     assert np.array_equal(restored[~hole], damaged[~hole])
 
     size = restorer.config.size

@@ -21,7 +21,7 @@ photo, mask, out, eyes, *run = sys.argv[1:]
 code = main(["restore", photo, mask, "-o", out, "--eyes", eyes, *(["--run", *run] if run else [])])
 """
 LITE = f"{RESTORE}sys.exit(code)"
-PEAK = f"{RESTORE}print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0])"  # kB
+PEAK = f"{RESTORE}from faceinpaint.system.memory import peak_gib\nprint(peak_gib())"
 KERAS = """
 import sys
 from functools import partial
@@ -70,10 +70,10 @@ def cold_start(run: str | Path | None = None, repeats=5) -> dict[str, np.ndarray
     return dict(zip(("LiteRT", "Keras"), np.array(rounds[1:]).T, strict=True))
 
 
-def large_photo(repeats=5) -> tuple[list[float], float | None]:
+def large_photo(repeats=5) -> tuple[list[float], float]:
     """Seconds of the command `restore` on a photo of 12 megapixels, `repeats` values, and the most memory that it
-    takes, in GiB; None where the system does not tell."""
+    takes, in GiB."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = _write_example(Path(folder), LARGE)
-        peak = int(_run(PEAK, arguments).split()[-1]) / 2**20 if Path("/proc/self/status").is_file() else None
+        peak = float(_run(PEAK, arguments).split()[-1])
         return [_seconds(LITE, arguments) for _ in range(repeats)], peak

@@ -1,16 +1,13 @@
 """What all benchmarks share: rows, seconds, peak memory, random faces."""
 
 import multiprocessing
-import re
-import resource
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import numpy as np
 
 from faceinpaint.config import Config
+from faceinpaint.system.memory import peak_gib
 from faceinpaint.variations import build
 
 REPEATS = 5
@@ -39,14 +36,6 @@ def random_faces(config: Config, count: int):
     """`count` images of noise as they are prepared for training: uint8 [count, side, side, 3]."""
     side = 2 * config.size
     return np.random.default_rng(config.seed).integers(0, 256, (count, side, side, 3), np.uint8)
-
-
-def peak_gib() -> float:
-    """The most memory this process has had. Linux passes `ru_maxrss` on from the parent: its own is in /proc."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** (30 if sys.platform == "darwin" else 20)
 
 
 def alone(work, *arguments):

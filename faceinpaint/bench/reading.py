@@ -12,9 +12,10 @@ import numpy as np
 from tqdm import tqdm
 
 from faceinpaint import celeba, pipeline
-from faceinpaint.bench.measuring import REPEATS, alone, peak_gib, random_faces, row, seconds_of
+from faceinpaint.bench.measuring import REPEATS, alone, random_faces, row, seconds_of
 from faceinpaint.celeba import decoding
 from faceinpaint.config import Config
+from faceinpaint.system.memory import peak_gib
 
 FEW, ALL = 1_000, 202_599  # faces in a file: 49 MB, and those of CelebA, 10 GB, at 64 pixels
 

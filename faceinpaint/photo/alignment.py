@@ -91,14 +91,13 @@ class Alignment:
         return np.stack([photo.real, photo.imag], axis=-1)
 
 
-def _reduced(picture, box, factor):
-    """`picture` inside `box` (left, top, right, bottom), averaged over blocks of `factor` x `factor` pixels."""
-    left, top, right, bottom = box
-    part = picture[top:bottom, left:right]
-    part = part.astype(np.float32) if part.dtype == bool else part
-    height, width = part.shape[:2]
-    part = cv2.copyMakeBorder(part, 0, -height % factor, 0, -width % factor, cv2.BORDER_REPLICATE)
-    return cv2.resize(part, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
+def block_means(picture, factor):
+    """`picture` averaged over blocks of `factor` x `factor` pixels, its edge repeated where the last ones reach beyond;
+    bool becomes float32."""
+    picture = picture.astype(np.float32) if picture.dtype == bool else picture
+    height, width = picture.shape[:2]
+    picture = cv2.copyMakeBorder(picture, 0, -height % factor, 0, -width % factor, cv2.BORDER_REPLICATE)
+    return cv2.resize(picture, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
 
 
 def resampled(picture, alignment: Alignment, square: Square, size) -> np.ndarray:
@@ -113,7 +112,7 @@ def resampled(picture, alignment: Alignment, square: Square, size) -> np.ndarray
     right, bottom = np.clip(high, (left + 1, top + 1), (width, height))
     footprint = alignment.footprint(square, size)
     factor = max(1, int(footprint / 2))
-    part = _reduced(picture, (left, top, right, bottom), factor).astype(np.float32)
+    part = block_means(picture[top:bottom, left:right], factor).astype(np.float32)
     finer = max(1, int(np.ceil(footprint / factor)))
     matrix = alignment.matrix(square, size * finer)
     matrix[:, 2] = (matrix[:, 2] - (left, top) + 0.5) / factor - 0.5

@@ -7,6 +7,7 @@ float32 [H, W, 3] RGB in [0, 255].
 import cv2
 import numpy as np
 
+from faceinpaint.photo.alignment import block_means
 from faceinpaint.photo.light import LUMA
 
 BLOCK = 16  # pixels: side of the places that grain is measured in
@@ -59,11 +60,8 @@ def _reduced(picture, known, scale):
     """`picture` and the bool `known` reduced by `scale`; known there is what was known altogether."""
     if scale == 1:
         return picture, known
-    rest = ((0, -known.shape[0] % scale), (0, -known.shape[1] % scale))
-    picture, known = np.pad(picture, (*rest, (0, 0)), "edge"), np.pad(known, rest).astype(np.float32)
-    picture, known = (cv2.resize(x, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA)
-                      for x in (picture, known))  # fmt: skip
-    return picture, known > 0.99
+    inside = np.pad(known, [(0, -side % scale) for side in known.shape])
+    return block_means(picture, scale), block_means(inside, scale) > 0.99
 
 
 def _measured(picture, known, scale):

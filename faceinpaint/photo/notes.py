@@ -4,7 +4,7 @@ import numpy as np
 
 from faceinpaint.config import WHOLE_SIDE
 from faceinpaint.photo.alignment import LANDMARKS
-from faceinpaint.photo.other_half import FITS, Detail, Source, around
+from faceinpaint.photo.other_half import FITS, Detail, Source, discs
 from faceinpaint.photo.registration import MIN_KNOWN
 
 MAX_HOLE = 0.5  # fraction of the network's picture; training draws no larger connected hole (masks.TRAINING_MIX)
@@ -47,9 +47,8 @@ def of_details(details, names) -> list[str]:
     """Lines for the user: which of `details` are worth a word, and which other photos, of `names`, gave nothing."""
     notes = [_of_detail(detail) for detail in details if detail.fit > FITS]
     used = {detail.source.name for detail in details}
-    notes += [f"{name}: nothing was taken from it; it does not fit, or something else does better"
-              for name in names if name not in used]  # fmt: skip
-    return list(dict.fromkeys(notes))
+    return notes + [f"{name}: nothing was taken from it; it does not fit, or something else does better"
+                    for name in names if name not in used]  # fmt: skip
 
 
 def of_eyes(here: Source, details) -> list[str]:
@@ -58,7 +57,7 @@ def of_eyes(here: Source, details) -> list[str]:
     here: as `with_detail` takes it; details: what that returned.
     """
     _, known = here.framed
-    eyes = [around(eye[None], OPENING) for eye in LANDMARKS[:2]]
+    eyes = [discs(eye[None], OPENING) for eye in LANDMARKS[:2]]
     lost = all(known[eye].mean() < MIN_KNOWN for eye in eyes)
     given = any(detail.fit > FITS and detail.part[eye].any() for detail in details for eye in eyes)
     advice = "both eyes are lost: detail for them can come from another photo of the person: --reference OTHER.jpg"

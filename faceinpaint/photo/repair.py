@@ -246,7 +246,8 @@ def restore_in_place(pixels, hole, restorer, faces, other_half=True, references=
     _finish(pixels, hole, with_grain)
     turned = [round(np.rad2deg(np.angle(alignment.turn))) for alignment in alignments]
     told = notes.of_turns(turned, doubts) + notes.of_details(details, [other.name for other in references]) + unaided
-    return told + notes.of_hole(thick, left_over.sum(), areas, bool(alignments))
+    told += notes.of_hole(thick, left_over.sum(), areas, bool(alignments))
+    return list(dict.fromkeys(told))  # two faces may have the same to tell
 
 
 def restore_photo(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from faceinpaint.photo.alignment import block_means
 from faceinpaint.photo.classical import as_float, tiles
 from faceinpaint.photo.rim import depth
 
@@ -78,12 +79,9 @@ def _rim(picture, hole, known) -> Rim:
 
 def _reduced(pixels, hole, step):
     """`pixels` as a picture, at 1 / `step` of their size, which of it is hole, and which is known."""
-    height, width = (side // step * step for side in hole.shape)
-    part, share = pixels[:height, :width], hole[:height, :width].astype(np.float32)
-    if step > 1:
-        size = width // step, height // step
-        part, share = (cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in (part, share))
-    return as_float(part), share == 1, share == 0
+    whole = tuple(slice(side // step * step) for side in hole.shape)
+    share = block_means(hole[whole], step)
+    return as_float(block_means(pixels[whole], step)), share == 1, share == 0
 
 
 def _rim_of(pixels, hole, step) -> Rim:

@@ -108,7 +108,7 @@ def _fine(photo, blur):
 
 def grain(photo, number, repair, sigma):
     """What is finer than a Gaussian of 2 pixels: its deviation in the hole over that around it. The less grain, the
-    more of it is the eye itself: where sigma is 10, an undamaged photo has half as much again, so that has no bound."""
+    more of it is the eye itself, in an undamaged photo too, so that the lesser one has no bound."""
     noise = np.random.default_rng(number).normal(0, sigma, photo.shape)
     grainy, hole = np.rint(np.clip(photo + noise, 0, 255)).astype(np.uint8), eye_and_mouth()
     fine = _fine(repair(whitened(grainy, hole), hole, EYES), 2)
