@@ -104,21 +104,6 @@ def loss_figure(history):
     return figure
 
 
-def histories_figure(histories):
-    """Trainings side by side, epoch by epoch: PSNR in the holes of the validation faces, and the losses of both
-    networks. histories: the lines of each run's `history.jsonl`, by its name."""
-    shown = {"val_hole_psnr": "validation PSNR in the hole (dB)", "reconstruction_loss": "reconstruction loss",
-             "discriminator_loss": "discriminator loss"}  # fmt: skip
-    figure, panels = plt.subplots(1, len(shown), figsize=(11, 3.6), layout="constrained")
-    for axes, (key, label) in zip(panels, shown.items(), strict=True):
-        for name, history in histories.items():
-            axes.plot([line["epoch"] for line in history], [line[key] for line in history], marker=".", label=name)
-        axes.set(xlabel="epoch", ylabel=label)
-        axes.grid(alpha=0.3)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(histories), fontsize=8)
-    return figure
-
-
 def picture(array, width=9):
     """An array of pixels as a figure without axes, `width` inches wide, for notebooks."""
     height = width * array.shape[0] / array.shape[1]

@@ -128,16 +128,6 @@ def test_family_figure_draws_each_family_on_its_line():
     assert np.round(points["theirs"][:, 1]).tolist() == [0, 1]
 
 
-def test_histories_are_drawn_side_by_side():
-    lines = [
-        {"epoch": e, "val_hole_psnr": 10.0 + e, "reconstruction_loss": 3.0, "discriminator_loss": 0.6} for e in (1, 2)
-    ]
-    axes = figures.histories_figure({"paper": lines, "noise_fill": lines[:1]}).axes
-    curves = {line.get_label(): line.get_xydata().tolist() for line in axes[0].lines}
-    assert curves == {"paper": [[1, 11], [2, 12]], "noise_fill": [[1, 11]]}
-    assert [panel.get_ylabel() for panel in axes][1:] == ["reconstruction loss", "discriminator loss"]
-
-
 def test_names_stand_before_their_rows():
     pictures = [[np.zeros((8, 8, 3), np.uint8)]] * 2
     named, plain = figures.tiles(pictures, ["image"], ["a", "b"]), figures.tiles(pictures, ["image"])
