@@ -27,7 +27,7 @@ SHOWN = {
     "01_preprocessing": (9, ["48 faces", "No image is in two parts: True", "changed by 0\n", "same batch:    True"]),
     "02_training": (10, ["def build_unet", "def train_step", "48 training, 8 validation and 8 test images",
                         "2 epochs of 6 steps of 8 faces", "fake_accuracy"]),
-    "03_evaluation": (15, ["8 validation faces", "| published_mouth |", "| left half |", "| 60% |", "| O6 |",
+    "03_evaluation": (14, ["8 validation faces", "| published_mouth |", "| left half |", "| 60% |", "| O6 |",
                            "without LPIPS", "8 test faces"]),
     "04_restore_a_photo": (10, ["900x680 pixels", "turned by 17.0°", "pixels changed outside the hole: 0", "dB PSNR"]),
 }  # fmt: skip
