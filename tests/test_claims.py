@@ -369,6 +369,15 @@ def test_more_psnr_is_better_and_more_lpips_is_worse():
     assert line == "| eye | 20.00 | 21.00 |"
 
 
+def test_test_faces_bear_out_a_verdict_or_reverse_it_or_leave_it_open():
+    found, level = apart(psnr=1.0, lpips=0.125), apart(psnr=0.0, lpips=-0.125)
+    head, _, line = verdicts.borne_out(found, found, ["other", "absent"]).splitlines()
+    assert head == "| stands / open / reversed | PSNR in the hole | LPIPS | Fréchet distance |"
+    assert line == "| other | 1 / 0 / 0 | 1 / 0 / 0 | 0 / 0 / 0 |"
+    *_, line = verdicts.borne_out(found, level, ["other"]).splitlines()
+    assert line == "| other | 0 / 1 / 0 | 0 / 0 / 1 | 0 / 0 / 0 |"
+
+
 def test_the_bounds_are_the_widest_of_all_seeds():
     found = {
         "paper": {0: measured(np.arange(10.0), trained={})},

@@ -144,18 +144,40 @@ def levels(found: dict, names, metric: str, cases=WHOLE) -> str:
     return _markdown(["family", *names], lines)
 
 
+def _verdicts(found: dict, name: str, metric: str) -> dict[tuple, str]:
+    """Case → `verdict` on `name` beside `REFERENCE`, of all cases in which both were measured."""
+    told = {case: differences(found, name, case, metric) for case in WHOLE}
+    return {case: verdict(intervals, BETTER[metric]) for case, intervals in told.items() if intervals}
+
+
+def _counted(said: list[str], words) -> str:
+    return " / ".join(str(said.count(word)) for word in words)
+
+
 def summary(found: dict, names) -> str:
     """Markdown: in how many families each of `names` is better and worse than `REFERENCE`, by a verdict that stands,
     and in how many neither."""
-    lines = []
+    words, lines = ("better", "worse", "open"), []
     for name in (name for name in names if name in found):
-        line = [name, _seeds(found, name)]
-        for metric in NAMES:
-            known = [differences(found, name, case, metric) for case in WHOLE]
-            said = [verdict(one, BETTER[metric]) for one in known if one]
-            line.append(f"{said.count('better')} / {said.count('worse')} / {said.count('open')}")
-        lines.append(line)
-    return _markdown(["better / worse / open", "seeds", *NAMES.values()], lines)
+        said = [list(_verdicts(found, name, metric).values()) for metric in NAMES]
+        lines.append([name, _seeds(found, name), *(_counted(one, words) for one in said)])
+    return _markdown([" / ".join(words), "seeds", *NAMES.values()], lines)
+
+
+def _fates(before: dict[tuple, str], after: dict[tuple, str]) -> list[str]:
+    """What became of each verdict that stood: stands, open or reversed."""
+    pairs = [(was, after[case]) for case, was in before.items() if was != "open" and case in after]
+    return ["open" if now == "open" else "stands" if now == was else "reversed" for was, now in pairs]
+
+
+def borne_out(found: dict, tested: dict, names) -> str:
+    """Markdown: of the verdicts that stand in `found`, how many stand in `tested` as well, how many are open there, and
+    how many the other way round."""
+    words, lines = ("stands", "open", "reversed"), []
+    for name in (name for name in names if name in found and name in tested):
+        fates = [_fates(*(_verdicts(trials, name, metric) for trials in (found, tested))) for metric in NAMES]
+        lines.append([name, *(_counted(one, words) for one in fates)])
+    return _markdown([" / ".join(words), *NAMES.values()], lines)
 
 
 def luck(found: dict) -> str:
