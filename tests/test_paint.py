@@ -249,6 +249,7 @@ def test_a_page_is_told_the_photo_the_mask_and_the_restored_face():
 
     photo, patch, painting = at_work(visit)
     assert photo["photo"]["box"] == (0, 0, 200, 160)
+    assert photo["eyes"] == painting.eyes  # with the photo, or who is quick marks others in their place
     assert {"stroke", "mark", "undo", "redo", "clear", "show"} <= set(photo["tools"])
     assert not {"save", "load", "close"} & set(photo["tools"])
     assert np.abs(decoded(photo["photo"]["image"]).astype(int) - picture()).mean() < 3
@@ -982,6 +983,21 @@ def test_a_small_face_a_palm_and_a_lost_connection(tmp_path, lite_run):
         person.says("0.00 % painted")
         process.send_signal(signal.SIGHUP)
         assert process.wait(30) == 129
+
+
+@IN_A_BROWSER
+def test_a_hand_that_comes_before_the_photo_marks_no_eyes(photo, lite_run):
+    early = """
+const done = arguments[0], sent = [], el = document.createElement("div");
+import("./canvas.js").then((canvas) => {
+  canvas.default.render({ model: { on() {}, send: (asked) => sent.push(asked.do) }, el });
+  const enter = () => new KeyboardEvent("keydown", { key: "Enter", bubbles: true });
+  for (const time of [1, 2]) el.querySelector(".panel").dispatchEvent(enter());
+  done(sent);
+});"""
+    options = ("--run", str(lite_run))
+    with browser.painting(photo, *options) as (_, address), browser.browser(address) as driver:
+        assert driver.execute_async_script(early) == ["show"]
 
 
 @IN_A_BROWSER

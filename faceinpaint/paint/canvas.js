@@ -199,6 +199,7 @@ class Canvas {
 
   // What the hand holds: an eye, { eye: its number }, or the brush, a stroke.
   begin(point, erase = this.tool === "erase") {
+    if (!this.known) return; // the photo, and the eyes that are marked, are still to come
     const near = this.eyes.findIndex((eye) => between(this.inside(eye), point) * this.scale < REACH);
     if (this.tool === "eyes" && !erase) {
       const eye = near < 0 ? this.eyes.length : near;

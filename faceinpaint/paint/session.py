@@ -64,7 +64,7 @@ class Session:
         height, width = self.painting.mask.shape
         if photo:
             picture = preview.jpeg(self._seen, (0, 0, width, height), ceil(sqrt(width * height / preview.SHOWN)))
-            self.send({"photo": picture, "step": self._step, "tools": list(self.actions)})
+            self.send({"photo": picture, "step": self._step, "tools": list(self.actions)} | self._state())
         self.send({"mask": preview.mask_png(self.painting.mask, (0, 0, width, height), self._step)})
         self._restore(box_of(self.painting.mask))
 
@@ -93,7 +93,10 @@ class Session:
         if any(box):
             news["mask"] = preview.mask_png(painting.mask, box, self._step)
         self._restore(box if eyes == painting.eyes else box_of(painting.mask))
-        self.send(news | {"eyes": painting.eyes, "hole": painting.hole_area, "brush": painting.brush})
+        self.send(news | self._state())
+
+    def _state(self) -> dict:
+        return {"eyes": self.painting.eyes, "hole": self.painting.hole_area, "brush": self.painting.brush}
 
     def begin(self, work):
         """Runs the coroutine `work` beside all else."""
